@@ -1,0 +1,75 @@
+# Every chore in one word. The building itself is meson's and ninja's; this
+# file only remembers how they are called.
+
+.DEFAULT_GOAL := build
+.PHONY: help run test build demo check asan tsan clang interop format tidy docs install clean
+
+# OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`;
+# ONLY names tests or suites: make test ONLY='frame url'.
+OPTIONS ?=
+ARGS ?=
+ONLY ?=
+
+# $(call compile,directory,options,environment): builds in the directory, which
+# is configured at the first time and whenever OPTIONS are given.
+comma := ,
+define compile
+	@if [ ! -f $(1)/build.ninja ]; then $(3) meson setup $(1) $(2) $(OPTIONS); \
+	elif [ -n "$(OPTIONS)" ]; then meson configure $(1) $(OPTIONS); fi
+	@ninja -C $(1)
+endef
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: build ## build, and start `vital serve` on 127.0.0.1:9001 (Ctrl-C ends it)
+	@exec build/vital serve $(ARGS)
+
+test: build ## run every test, and print the total
+	@tools/run-tests build $(ONLY)
+
+build: ## install what is missing and build; the command is build/vital
+	@tools/bootstrap test
+	$(call compile,build)
+
+demo: build ## watch a connection die and heal, by itself, in under a minute
+	@tools/demo
+
+check: test tidy ## what to run before a commit
+
+asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@tools/bootstrap test
+	$(call compile,build-asan,-Dwerror=true -Db_sanitize=address$(comma)undefined \
+		-Dc_args=-fno-sanitize-recover=all)
+	@tools/run-tests build-asan $(ONLY)
+
+tsan: ## the tests under ThreadSanitizer
+	@tools/bootstrap test
+	$(call compile,build-tsan,-Dwerror=true -Db_sanitize=thread)
+	@tools/run-tests build-tsan $(ONLY)
+
+clang: ## the tests, built with clang
+	@tools/bootstrap test clang
+	$(call compile,build-clang,-Dwerror=true,CC=clang)
+	@tools/run-tests build-clang $(ONLY)
+
+interop: build ## talk to other implementations, in both roles
+	@tools/bootstrap interop
+	@tests/interop/run
+
+format: ## let clang-format lay out all C files
+	@tools/bootstrap tidy
+	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
+
+tidy: ## check layout, lengths, and that nothing was left out
+	@tools/bootstrap tidy
+	@tools/tidy
+
+docs: build ## the man pages, in build/
+	@ls build/vital*.[1-9]
+
+install: build ## install into the system (DESTDIR= is heeded)
+	@meson install -C build
+
+clean: ## remove everything that was built
+	rm -rf build build-*

@@ -1,0 +1,134 @@
+/*
+ * The connection without sockets: bytes and time go in, bytes and events come
+ * out. For a program with an event loop of its own, and for tests.
+ *
+ * An engine is one *logical* connection, as vital_conn is. It owns no socket,
+ * reads no clock, starts no timer and calls nobody back. The rules:
+ *
+ *   1. After every call that changes it (read, ended, written, tick, send,
+ *      close, ...), pull vital_engine_next() until it returns false, then
+ *      offer vital_engine_pending() to the stream and tell what left with
+ *      vital_engine_written(); then call vital_engine_tick() no later than
+ *      vital_engine_deadline().
+ *   2. Bytes given to vital_engine_read() are lent, and changed in place, until
+ *      vital_engine_next() has returned false.
+ *   3. Before a tick, read what has already arrived: an engine judges by what
+ *      it was given.
+ */
+#ifndef VITAL_ENGINE_H
+#define VITAL_ENGINE_H
+
+#include <vital/vital.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vital_engine vital_engine;
+
+typedef enum vital_role { VITAL_CLIENT, VITAL_SERVER } vital_role;
+
+/* Time as an argument. `now_us` is a monotonic clock; `stalled_us` the sum of
+ * all the time so far in which the caller could not attend to its connections
+ * (a busy callback, a stopped process). Deadlines against the peer stand still
+ * meanwhile: our own lateness is never the peer's death. */
+typedef struct vital_clock {
+    int64_t now_us;
+    int64_t stalled_us;
+} vital_clock;
+
+/* Cryptographically strong bytes (RFC 6455 10.3), from the caller. */
+typedef struct vital_entropy {
+    void (*fill)(void *source, void *out, size_t size);
+    void *source;
+} vital_entropy;
+
+/* Borrowed for the engine's life: shared by all connections of a kind. Fill it
+ * with vital_policy_init(), which checks it and puts the defaults in place. */
+typedef struct vital_policy {
+    vital_role role;
+    vital_heartbeat heartbeat;
+    vital_limits limits;
+    vital_reconnect reconnect;  /* client */
+    const char *host;           /* client: the Host header */
+    const char *path;           /* client: path and query */
+    const char *const *headers; /* client: "Name: value" */
+    const char *const *subprotocols;
+    bool ask; /* server: VITAL_EVENT_REQUEST, not an automatic yes */
+} vital_policy;
+
+/* 0, or VITAL_EINVAL with a static sentence in *problem. */
+int vital_policy_init(vital_policy *policy, const char **problem);
+
+typedef enum vital_event_type {
+    VITAL_EVENT_CONNECT, /* client: bring a stream, then vital_engine_connected() */
+    VITAL_EVENT_REQUEST, /* server: vital_engine_accept() or vital_engine_refuse() */
+    VITAL_EVENT_OPEN,
+    VITAL_EVENT_MESSAGE,
+    VITAL_EVENT_PONG,
+    VITAL_EVENT_HEALTH,
+    VITAL_EVENT_DRAIN,
+    VITAL_EVENT_CLOSED, /* send the farewell if that needs no waiting; end the stream */
+} vital_event_type;
+
+typedef struct vital_event {
+    vital_event_type type;
+    union {
+        const vital_request *request; /* until the next event is asked for */
+        struct {
+            vital_kind kind;
+            vital_bytes bytes;
+        } message;
+        vital_bytes pong;
+        vital_health health;
+        vital_verdict verdict;
+    };
+} vital_event;
+
+/* A client begins by asking for a stream; a server has one and waits for the
+ * request. Borrows policy. */
+int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_entropy entropy,
+                        vital_clock clock);
+void vital_engine_destroy(vital_engine *engine); /* accepts NULL */
+
+/* Client: the stream is there, or it could not be had. `error` is an errno;
+ * `what` says what failed: "the name example.org was not found"; copied. */
+void vital_engine_connected(vital_engine *engine, vital_clock clock);
+void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error, const char *what);
+
+/* Server: answers VITAL_EVENT_REQUEST. A refusal is an HTTP status, 400..599. */
+void vital_engine_accept(vital_engine *engine, vital_clock clock);
+void vital_engine_refuse(vital_engine *engine, vital_clock clock, int status);
+
+void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, size_t size);
+void vital_engine_ended(vital_engine *engine, vital_clock clock, int error); /* 0: end of stream */
+/* Stays where it is until it is written, or until VITAL_EVENT_CLOSED has been
+ * pulled and the next event is asked for. Empty: nothing to send. */
+vital_bytes vital_engine_pending(vital_engine *engine, vital_clock clock);
+void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size);
+
+/* After VITAL_EVENT_CLOSED: what a peer that has been given up may still be
+ * told, on a stream that takes it at once. Often empty. Until the next call. */
+vital_bytes vital_engine_farewell(const vital_engine *engine);
+
+/* When to tick, on the clock's now_us; INT64_MAX: no need. */
+int64_t vital_engine_deadline(const vital_engine *engine);
+void vital_engine_tick(vital_engine *engine, vital_clock clock);
+
+bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out);
+
+/* As vital_send(), vital_ping(), vital_close(). */
+int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind,
+                      vital_bytes message);
+int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload);
+void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, const char *reason);
+
+vital_health vital_engine_health(const vital_engine *engine);
+void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pulse *out);
+size_t vital_engine_queued(const vital_engine *engine);
+const char *vital_engine_subprotocol(const vital_engine *engine); /* "" if none */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

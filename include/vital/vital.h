@@ -1,0 +1,293 @@
+/*
+ * vital: WebSocket connections that stay alive, know when they are dead, say
+ * why, and come back.
+ *
+ * Everything runs on one loop in one thread; vital_loop_post() is the only
+ * function that another thread may call. Every callback may send, close or
+ * connect. Strings and bytes given to a function are copied before it returns;
+ * bytes given to a callback are borrowed and end with it.
+ *
+ * An error is about your call: functions return 0 or a negative VITAL_E...
+ * number, and vital_loop_problem() says in a sentence what was wrong. A
+ * verdict is about the connection: it comes to the `close` callback.
+ */
+#ifndef VITAL_VITAL_H
+#define VITAL_VITAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VITAL_VERSION "0.1.0"
+
+/* Where a time in ms is asked for, 0 is the default and this switches it off. */
+#define VITAL_NEVER (-1)
+
+/* ------------------------------------------------------------------ errors */
+
+/* name, value, sentence */
+#define VITAL_ERRORS(X)                                               \
+    X(VITAL_EINVAL, -1, "an argument is not valid")                   \
+    X(VITAL_ENOMEM, -2, "out of memory")                              \
+    X(VITAL_EFULL, -3, "the send queue is full; wait for drain")      \
+    X(VITAL_ETOOBIG, -4, "the message is larger than the send queue") \
+    X(VITAL_ECLOSED, -5, "the connection is closing or closed")       \
+    X(VITAL_ESYSTEM, -6, "the system refused; errno says why")        \
+    X(VITAL_EUNSUPPORTED, -7, "this build of vital cannot do that")   \
+    X(VITAL_ESTATE, -8, "not possible in the connection's present state")
+
+typedef enum vital_error {
+#define VITAL_ERROR_VALUE(name, value, sentence) name = (value),
+    VITAL_ERRORS(VITAL_ERROR_VALUE)
+#undef VITAL_ERROR_VALUE
+} vital_error;
+
+/* A static sentence for any number; "no error" for 0. Never NULL. */
+const char *vital_strerror(int error);
+
+/* -------------------------------------------------------------- basic types */
+
+typedef struct vital_loop vital_loop;
+typedef struct vital_server vital_server;
+typedef struct vital_conn vital_conn;       /* may lose its socket and come back */
+typedef struct vital_request vital_request; /* an HTTP request to upgrade */
+
+typedef struct vital_bytes {
+    const void *data;
+    size_t size;
+} vital_bytes;
+
+static inline vital_bytes vital_text(const char *string)
+{
+    return (vital_bytes){string, strlen(string)};
+}
+
+typedef enum vital_kind { VITAL_TEXT = 1, VITAL_BINARY = 2 } vital_kind;
+
+/* Dead is not a state of health: it is a verdict. */
+typedef enum vital_health { VITAL_ALIVE, VITAL_DOUBTFUL } vital_health;
+
+/* ---------------------------------------------------------------- heartbeat */
+
+typedef enum vital_beat {
+    VITAL_BEAT_PING = 0, /* RFC 6455 5.5.2, with a random nonce */
+    VITAL_BEAT_TEXT = 1, /* an in-band text message, for peers that see no pings */
+    VITAL_BEAT_NONE = 2, /* answer the peer's beats, send none: no death is seen */
+} vital_beat;
+
+typedef struct vital_heartbeat {
+    vital_beat kind;
+    int interval_ms;   /* silence before a beat; 0: 25 s. Jittered down to 4/5 */
+    int answer_ms;     /* 0: 10 s at first, then from the measured round trip */
+    const char *text;  /* the in-band beat; NULL: "heartbeat"; "": none */
+    const char *reply; /* its answer; NULL: the same text */
+} vital_heartbeat;
+
+/* What is known of the connection's pulse. Ages are -1 where never. */
+typedef struct vital_pulse {
+    int64_t rtt_us;     /* of the last answered beat; -1 before the first */
+    int64_t srtt_us;    /* smoothed (RFC 6298); -1 before the first */
+    int64_t rttvar_us;  /* its mean deviation; -1 before the first */
+    int64_t heard_ms;   /* since the last byte from the peer */
+    int64_t proof_ms;   /* since the last answered beat */
+    int64_t waiting_ms; /* since the unanswered beat left; -1: none is out */
+    uint64_t beats_sent;
+    uint64_t beats_answered;
+} vital_pulse;
+
+/* ---------------------------------------------------------------- reconnect */
+
+typedef struct vital_reconnect {
+    bool never;    /* one socket, then the verdict is final */
+    int first_ms;  /* the first attempt comes within U(0, this); 0: 2 s */
+    int min_ms;    /* shortest later delay; 0: 0.5 s */
+    int max_ms;    /* longest later delay; 0: 60 s */
+    int stable_ms; /* the backoff starts over after this long open and one
+                      answered beat; 0: 30 s */
+} vital_reconnect;
+
+/* ------------------------------------------------------------------- limits */
+
+/* Zero means the default, never "unlimited". */
+typedef struct vital_limits {
+    size_t message_bytes; /* largest message from the peer; 0: 1 MiB */
+    size_t queue_bytes;   /* accepted and not yet sent; 0: 1 MiB */
+    size_t header_bytes;  /* HTTP head of the opening handshake; 0: 8 KiB */
+    int open_ms;          /* name, TCP and upgrade together; 0: 10 s */
+    int close_ms;         /* the closing handshake; 0: 5 s */
+    int control_per_s;    /* pings and pongs from the peer; 0: 20, burst of 100 */
+    int connections;      /* of a server; 0: 100000 */
+} vital_limits;
+
+/* ----------------------------------------------------------------- verdicts */
+
+/* One cause for each thing that a person would do differently.
+ * name, word, what it means */
+#define VITAL_CAUSES(X)                                                    \
+    X(VITAL_CLOSED_BY_US, "CLOSED_BY_US", "we closed it")                  \
+    X(VITAL_CLOSED_BY_PEER, "CLOSED_BY_PEER", "the peer closed it")        \
+    X(VITAL_UNREACHABLE, "UNREACHABLE", "no connection could be made")     \
+    X(VITAL_UNTRUSTED, "UNTRUSTED", "TLS could not prove who the peer is") \
+    X(VITAL_REJECTED, "REJECTED", "the upgrade was refused")               \
+    X(VITAL_SILENT, "SILENT", "beats stayed without an answer")            \
+    X(VITAL_STUCK, "STUCK", "the host is up, the program does not answer") \
+    X(VITAL_DEAF, "DEAF", "we hear the peer, it does not hear us")         \
+    X(VITAL_SLOW, "SLOW", "the peer does not read what we send")           \
+    X(VITAL_CUT, "CUT", "the stream ended without a close frame")          \
+    X(VITAL_MISBEHAVED, "MISBEHAVED", "the peer broke RFC 6455")           \
+    X(VITAL_OVERFLOW, "OVERFLOW", "a limit of ours was reached")           \
+    X(VITAL_SUPERSEDED, "SUPERSEDED", "resumed on another socket")
+
+typedef enum vital_cause {
+#define VITAL_CAUSE_VALUE(name, word, meaning) name,
+    VITAL_CAUSES(VITAL_CAUSE_VALUE)
+#undef VITAL_CAUSE_VALUE
+        VITAL_CAUSE_COUNT
+} vital_cause;
+
+/* "SILENT" for VITAL_SILENT; "?" for a number that is no cause. */
+const char *vital_cause_name(vital_cause cause);
+
+/* Messages count from 1 in the order in which vital_send() accepted them. The
+ * last `unsent` of them have not left; the `unconfirmed` before those have
+ * left, but nothing proves that the peer has them. */
+typedef struct vital_verdict {
+    vital_cause cause;
+    uint16_t code;        /* close code received or sent; 1005 none, 1006 cut */
+    char reason[124];     /* the close reason, UTF-8; "" if none */
+    int error;            /* errno of the socket; 0 if none */
+    int status;           /* HTTP status of a refused upgrade; 0 if none */
+    int64_t open_ms;      /* how long the connection was open; -1 never */
+    vital_pulse pulse;    /* as last seen */
+    uint64_t unconfirmed; /* messages sent and not proven received */
+    uint64_t unsent;      /* messages kept for the next socket; lost if final */
+    bool final;           /* no further attempt will be made */
+    int64_t retry_ms;     /* until the next attempt; -1 if final */
+    char text[320];       /* what happened and how we know, in one sentence */
+} vital_verdict;
+
+/* ------------------------------------------------------------------- events */
+
+/* Any may be NULL. */
+typedef struct vital_events {
+    /* Server: 0 accepts, an HTTP status from 400 to 599 refuses. */
+    int (*accept)(vital_conn *conn, const vital_request *request);
+    /* resumed: nothing was lost since the last socket. */
+    void (*open)(vital_conn *conn, bool resumed);
+    void (*message)(vital_conn *conn, vital_kind kind, vital_bytes message);
+    /* A pong that answers no beat of ours: to vital_ping(), or unsolicited. */
+    void (*pong)(vital_conn *conn, vital_bytes payload);
+    void (*health)(vital_conn *conn, vital_health health, const vital_pulse *pulse);
+    void (*drain)(vital_conn *conn); /* after VITAL_EFULL: half empty again */
+    /* Once for each lost socket or failed attempt. When the verdict is final,
+     * the connection ends with this call. */
+    void (*close)(vital_conn *conn, const vital_verdict *verdict);
+} vital_events;
+
+/* --------------------------------------------------------------------- loop */
+
+int vital_loop_create(vital_loop **out);
+/* Ends all that runs on it at once, without callbacks. Accepts NULL. */
+void vital_loop_destroy(vital_loop *loop);
+
+/* Until vital_loop_stop(). Returns 0 or a negative error. */
+int vital_loop_run(vital_loop *loop);
+void vital_loop_stop(vital_loop *loop);
+
+/* Embed in a loop of yours: poll vital_loop_fd() for reading, for at most
+ * vital_loop_wait_ms(), then step with timeout 0. A step handles what is ready,
+ * waiting for it at most timeout_ms (-1: as long as it takes). */
+int vital_loop_step(vital_loop *loop, int timeout_ms);
+int vital_loop_fd(const vital_loop *loop);
+int vital_loop_wait_ms(vital_loop *loop); /* -1: nothing is due */
+
+/* Calls run(arg) on the loop's thread, soon. The door for other threads. */
+int vital_loop_post(vital_loop *loop, void (*run)(void *arg), void *arg);
+
+/* A sentence on the last call that failed on this loop; "" if none has. */
+const char *vital_loop_problem(const vital_loop *loop);
+
+/* ------------------------------------------------------------------- server */
+
+typedef struct vital_listen_options {
+    const char *address; /* "127.0.0.1:9001", "[::]:9001", "unix:/run/x.sock" */
+    vital_events events;
+    void *user; /* first vital_user() of each connection */
+    vital_heartbeat heartbeat;
+    vital_limits limits;
+    const char *const *subprotocols; /* by preference, NULL at the end */
+    bool share_port;                 /* several loops listen on one port */
+} vital_listen_options;
+
+int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_options *options);
+/* "ws://127.0.0.1:9001/", with the port that was picked for port 0. */
+const char *vital_server_url(const vital_server *server);
+size_t vital_server_count(const vital_server *server); /* connections now */
+/* Accepts no more, closes every connection with the code, and calls drained
+ * when the last is gone; the server ends with that call. */
+void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
+                        void (*drained)(void *arg), void *arg);
+
+/* ------------------------------------------------------------------- client */
+
+typedef struct vital_connect_options {
+    const char *url; /* ws://host[:port]/path?query, ws+unix:/socket[:/path] */
+    vital_events events;
+    void *user;
+    vital_heartbeat heartbeat;
+    vital_reconnect reconnect;
+    vital_limits limits;
+    const char *const *headers;      /* "Name: value", NULL at the end */
+    const char *const *subprotocols; /* offered, by preference, NULL at the end */
+} vital_connect_options;
+
+int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_options *options);
+
+/* --------------------------------------------------------------- connection */
+
+/* All or nothing. Text must be valid UTF-8. Accepted also while the connection
+ * is away; it is sent on return. VITAL_EFULL: wait for drain. */
+int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message);
+
+/* A ping of your own, at most 125 bytes; its pong comes to the pong callback.
+ * VITAL_ESTATE while the connection is not open. */
+int vital_ping(vital_conn *conn, vital_bytes payload);
+
+/* Sends what is queued, then says goodbye; the verdict comes to `close`. The
+ * code is 1000 to 1014 (not 1004 to 1006) or 3000 to 4999, the reason at most
+ * 123 bytes of UTF-8 or NULL; anything else closes with 1000 and no reason.
+ * A connection that is away ends at once. */
+void vital_close(vital_conn *conn, uint16_t code, const char *reason);
+
+void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
+size_t vital_conn_queued(const vital_conn *conn);           /* bytes accepted, not sent */
+const char *vital_conn_peer(const vital_conn *conn);        /* "192.0.2.7:51234"; "" while away */
+const char *vital_conn_subprotocol(const vital_conn *conn); /* "" if none */
+vital_loop *vital_conn_loop(const vital_conn *conn);
+
+/* How long the last open took, in microseconds; -1 for what did not happen. */
+typedef struct vital_opening {
+    int64_t name_us;
+    int64_t connect_us;
+    int64_t upgrade_us;
+} vital_opening;
+void vital_conn_opening(const vital_conn *conn, vital_opening *out);
+
+void *vital_user(const vital_conn *conn);
+void vital_set_user(vital_conn *conn, void *user);
+
+/* ------------------------------------------------------------------ request */
+
+const char *vital_request_path(const vital_request *request); /* with the query */
+/* The first header of that name, in any case; NULL if there is none. */
+const char *vital_request_header(const vital_request *request, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
