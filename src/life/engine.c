@@ -1,0 +1,558 @@
+/*
+ * One logical connection: it wires the small machines together and contains
+ * none. Bytes and time come in, machines judge them, events wait to be pulled.
+ *
+ *            +---------------------- vt_engine_lose() ----------------------+
+ *            v                                                              |
+ *   AWAY --tick()--> CONNECTING --connected()--> OPENING --101 came--> OPEN |
+ *                                                  |  ^                |  | |
+ *                       server: REQUEST pulled     v  |                |  | |
+ *                                                 ASKING --accept()----+  | |
+ *                                                                         | |
+ *   OPEN --close()--> CLOSING --peer's close--> ENDING --flushed, ended, -+-+
+ *   OPEN --peer's close, violation, refusal---> ENDING   or out of time   |
+ *   any  --stream ended, silent, out of time------------------------------+
+ *
+ *   AWAY, CONNECTING     client only; no stream. AWAY waits for the next attempt.
+ *   OPENING, ASKING      the opening handshake; only raw bytes leave.
+ *   OPEN                 the heart beats.
+ *   CLOSING              our close frame is queued; messages still come in.
+ *   ENDING               the verdict is known; last bytes leave, input is ignored.
+ *   GONE                 final: nothing happens any more.
+ */
+#include "engine_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "close_code.h"
+#include "frame.h"
+#include "utf8.h"
+
+enum {
+    /* Control frames may come in bursts of so many seconds' worth. */
+    CONTROL_BURST_S = 5,
+    /* What a queued message costs beside its payload: bounds empty ones too. */
+    MESSAGE_OVERHEAD_BYTES = 64,
+};
+
+/* ----------------------------------------------------------------- life cycle */
+
+int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_entropy entropy,
+                        vital_clock clock)
+{
+    vital_engine *engine = calloc(1, sizeof *engine);
+    *out = engine;
+    if (engine == NULL)
+        return VITAL_ENOMEM;
+    engine->policy = policy;
+    engine->entropy = entropy;
+    engine->opened_us = -1;
+    engine->rules = (vt_reader_rules){
+        .expect_masked = policy->role == VITAL_SERVER,
+        .message_bytes = policy->limits.message_bytes,
+    };
+    vt_reader_init(&engine->reader, &engine->rules);
+    vt_outbox_init(&engine->outbox);
+
+    engine->state = policy->role == VITAL_SERVER ? VT_OPENING : VT_CONNECTING;
+    vt_engine_set_deadline(engine, clock, policy->limits.open_ms);
+    if (policy->role == VITAL_CLIENT) {
+        vt_engine_flag(engine, VITAL_EVENT_CONNECT);
+    } else {
+        engine->opening = calloc(1, sizeof *engine->opening);
+        if (engine->opening == NULL) {
+            vital_engine_destroy(engine);
+            *out = NULL;
+            return VITAL_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void vital_engine_destroy(vital_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    vt_ending_finish(&engine->ending);
+    vt_opening_finish(engine->opening);
+    free(engine->opening);
+    vt_reader_finish(&engine->reader);
+    vt_outbox_finish(&engine->outbox);
+    free(engine);
+}
+
+/* malloc'd text to the wire; false without memory. */
+static bool send_raw(vital_engine *engine, char *text)
+{
+    bool sent = text != NULL && vt_outbox_raw(&engine->outbox, vital_text(text)) == 0;
+    free(text);
+    return sent;
+}
+
+void vital_engine_connected(vital_engine *engine, vital_clock clock)
+{
+    assert(engine->state == VT_CONNECTING);
+    engine->state = VT_OPENING;
+    engine->opening = calloc(1, sizeof *engine->opening);
+    if (engine->opening == NULL ||
+        !send_raw(engine, vt_opening_begin(engine->opening, engine->policy, &engine->entropy)))
+        vt_engine_lose_without_memory(engine, clock);
+}
+
+static size_t queued_bytes(const vital_engine *engine)
+{
+    uint64_t messages = engine->outbox.accepted - engine->outbox.written;
+    return engine->outbox.queued_bytes + (size_t)messages * MESSAGE_OVERHEAD_BYTES;
+}
+
+/* Who was told that the queue is full hears once that half of it is free. */
+static void tell_drain(vital_engine *engine)
+{
+    if (!engine->want_drain || engine->state != VT_OPEN ||
+        queued_bytes(engine) > engine->policy->limits.queue_bytes / 2)
+        return;
+    engine->want_drain = false;
+    vt_engine_flag(engine, VITAL_EVENT_DRAIN);
+}
+
+static void forget_opening(vital_engine *engine)
+{
+    vt_opening_finish(engine->opening);
+    free(engine->opening);
+    engine->opening = NULL;
+}
+
+/* Who has pulled the end of a socket reads its request no more, and its stream
+ * no longer holds bytes that were given out. */
+static void forget_socket(vital_engine *engine)
+{
+    forget_opening(engine);
+    if (engine->state == VT_GONE)
+        vt_outbox_clear(&engine->outbox);
+    else
+        vt_outbox_rewind(&engine->outbox);
+}
+
+static void open_up(vital_engine *engine, vital_clock clock)
+{
+    engine->subprotocol = vt_opening_subprotocol(engine->opening, engine->policy);
+    forget_opening(engine);
+    engine->state = VT_OPEN;
+    engine->opened_us = clock.now_us;
+    engine->told_health = VITAL_ALIVE;
+    vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
+    vt_engine_flag(engine, VITAL_EVENT_OPEN);
+    tell_drain(engine);
+}
+
+void vital_engine_accept(vital_engine *engine, vital_clock clock)
+{
+    if (engine->state != VT_ASKING)
+        return; /* closed, or out of time, while the application thought */
+    if (send_raw(engine, vt_opening_answer(engine->opening, engine->policy)))
+        open_up(engine, clock);
+    else
+        vt_engine_lose_without_memory(engine, clock);
+}
+
+static void refuse(vital_engine *engine, vital_clock clock, int status, const char *what)
+{
+    engine->ending.status = status;
+    vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL, what);
+    if (send_raw(engine, vt_refusal_write(status, what)))
+        vt_engine_end(engine, clock);
+    else
+        vt_engine_lose(engine, clock);
+}
+
+void vital_engine_refuse(vital_engine *engine, vital_clock clock, int status)
+{
+    if (engine->state != VT_ASKING)
+        return;
+    refuse(engine, clock, status >= 400 && status <= 599 ? status : 500,
+           "the application refused this request");
+}
+
+/* ------------------------------------------------------------------ bytes in */
+
+void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, size_t size)
+{
+    assert(engine->input.size == 0); /* rule 2: pulled until there was nothing left */
+    engine->stalled_us = clock.stalled_us;
+    if (!vt_engine_has_stream(engine) || engine->state == VT_ENDING || size == 0)
+        return;
+    if (engine->state == VT_ASKING) {
+        refuse(engine, clock, 400, VT_OPENING_EARLY_DATA);
+        return;
+    }
+    engine->input = (vt_input){bytes, size};
+    if (engine->state >= VT_OPEN && vt_heartbeat_heard(&engine->heart, clock))
+        vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+}
+
+/* -------------------------------------------------------------- the handshake */
+
+static void feed_opening(vital_engine *engine, vital_clock clock)
+{
+    vt_opening *opening = engine->opening;
+    switch (vt_opening_feed(opening, engine->policy, &engine->input)) {
+    case VT_OPENING_MORE:
+        break;
+    case VT_OPENING_REQUEST:
+        engine->state = VT_ASKING;
+        if (engine->policy->ask)
+            vt_engine_flag(engine, VITAL_EVENT_REQUEST);
+        else
+            vital_engine_accept(engine, clock);
+        break;
+    case VT_OPENING_OPEN:
+        open_up(engine, clock);
+        break;
+    case VT_OPENING_FAILED:
+        if (engine->policy->role == VITAL_SERVER) {
+            refuse(engine, clock, opening->failure.status, opening->failure.what);
+            break;
+        }
+        engine->ending.status = opening->failure.status;
+        vt_ending_decide(&engine->ending, opening->failure.cause, VT_CLOSE_ABNORMAL,
+                         opening->failure.what);
+        engine->ending.retry_after_s = opening->failure.retry_after_s;
+        vt_engine_lose(engine, clock);
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static void prove(vital_engine *engine, vital_clock clock)
+{
+    vt_heartbeat_answered(&engine->heart, clock);
+    /* TCP keeps order: who answered the beat has received all that went before. */
+    engine->confirmed = engine->beat.proves;
+}
+
+/* True if the text is for the application. */
+static bool take_text(vital_engine *engine, vital_clock clock, vital_bytes text)
+{
+    switch (vt_beat_read_text(engine->policy, text)) {
+    case VT_BEAT_TEXT_ANSWER:
+        if (vt_heartbeat_waiting(&engine->heart))
+            prove(engine, clock);
+        return false;
+    case VT_BEAT_TEXT_ASKS:
+        if (vt_outbox_answer(&engine->outbox, vital_text(engine->policy->heartbeat.reply)) != 0)
+            vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
+        return false;
+    case VT_BEAT_TEXT_NONE:
+        break;
+    }
+    return true;
+}
+
+/* True if the pong is for the application. */
+static bool take_pong(vital_engine *engine, vital_clock clock, vital_bytes payload)
+{
+    if (!vt_heartbeat_waiting(&engine->heart) || !vt_beat_is_pong(&engine->beat, payload))
+        return true;
+    prove(engine, clock);
+    return false;
+}
+
+static bool within_budget(vital_engine *engine, vital_clock clock)
+{
+    if (vt_budget_take(&engine->control, engine->policy->limits.control_per_s, CONTROL_BURST_S,
+                       clock.now_us))
+        return true;
+    vt_engine_fail(engine, clock, VT_CLOSE_POLICY, "too many control frames");
+    return false;
+}
+
+/* True if *out has become an event for the application. */
+static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *item,
+                      vital_event *out)
+{
+    vital_bytes bytes = {item->data, item->size};
+    switch (item->type) {
+    case VT_ITEM_TEXT:
+    case VT_ITEM_BINARY:
+        out->type = VITAL_EVENT_MESSAGE;
+        out->message.kind = item->type == VT_ITEM_TEXT ? VITAL_TEXT : VITAL_BINARY;
+        out->message.bytes = bytes;
+        return item->type == VT_ITEM_BINARY || take_text(engine, clock, bytes);
+    case VT_ITEM_PING:
+        if (within_budget(engine, clock) && vt_outbox_pong(&engine->outbox, bytes) != 0)
+            vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
+        return false;
+    case VT_ITEM_PONG:
+        out->type = VITAL_EVENT_PONG;
+        out->pong = bytes;
+        return take_pong(engine, clock, bytes) && within_budget(engine, clock);
+    case VT_ITEM_CLOSE:
+        vt_engine_take_close(engine, clock, item);
+        return false;
+    case VT_ITEM_VIOLATION:
+        vt_engine_fail(engine, clock, item->code, item->why);
+        return false;
+    case VT_ITEM_NONE:
+        break;
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------------- events */
+
+static bool take_flag(vital_engine *engine, vital_event_type type)
+{
+    bool flagged = (engine->events & 1u << type) != 0;
+    engine->events &= ~(1u << type);
+    return flagged;
+}
+
+/* What waits without needing input, in the order in which it makes sense. */
+static bool next_flagged(vital_engine *engine, vital_event *out)
+{
+    if (engine->events == 0)
+        return false;
+    for (int type = VITAL_EVENT_CONNECT; type <= VITAL_EVENT_CLOSED; type++) {
+        if (!take_flag(engine, (vital_event_type)type))
+            continue;
+        out->type = (vital_event_type)type;
+        if (type == VITAL_EVENT_REQUEST)
+            out->request = &engine->opening->request;
+        if (type == VITAL_EVENT_CLOSED)
+            vt_engine_write_verdict(engine, &out->verdict);
+        if (type == VITAL_EVENT_HEALTH) {
+            out->health = engine->heart.health;
+            if (engine->told_health == out->health)
+                continue; /* doubted and heard between two pulls: nothing to tell */
+            engine->told_health = out->health;
+        }
+        return true;
+    }
+    return false;
+}
+
+bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out)
+{
+    bool told = (engine->events & 1u << VITAL_EVENT_CLOSED) == 0;
+    if (!vt_engine_has_stream(engine) && told)
+        forget_socket(engine);
+    for (;;) {
+        if (next_flagged(engine, out))
+            return true;
+        if (engine->state == VT_OPENING && engine->input.size > 0) {
+            feed_opening(engine, clock);
+        } else if ((engine->state == VT_OPEN || engine->state == VT_CLOSING) &&
+                   engine->input.size > 0) {
+            vt_item item = vt_reader_next(&engine->reader, &engine->input);
+            if (take_item(engine, clock, &item, out))
+                return true;
+        } else {
+            return false;
+        }
+    }
+}
+
+/* ----------------------------------------------------------------- bytes out */
+
+vital_bytes vital_engine_pending(vital_engine *engine, vital_clock clock)
+{
+    if (!vt_engine_has_stream(engine) || vt_outbox_empty(&engine->outbox))
+        return (vital_bytes){NULL, 0};
+    vital_bytes bytes = vt_outbox_pending(
+        &engine->outbox,
+        &(vt_outbox_frames){
+            .open = engine->state >= VT_OPEN && engine->opening == NULL,
+            /* What is sent in doubt may be lost with the socket, unproven; what is
+             * held goes out whole, on this socket or the next one. */
+            .hold_messages = engine->state == VT_OPEN && engine->heart.health == VITAL_DOUBTFUL,
+            .mask = engine->policy->role == VITAL_CLIENT ? &engine->entropy : NULL,
+        });
+    if (bytes.data == NULL && bytes.size == SIZE_MAX) {
+        vt_engine_lose_without_memory(engine, clock);
+        return (vital_bytes){NULL, 0};
+    }
+    return bytes;
+}
+
+void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size)
+{
+    if (!vt_engine_has_stream(engine) || size == 0)
+        return;
+    engine->stalled_us = clock.stalled_us;
+    vt_outbox_left left = vt_outbox_written(&engine->outbox, size);
+
+    if (engine->state == VT_OPEN || engine->state == VT_CLOSING) {
+        vt_heartbeat_spoke(&engine->heart, clock);
+        if (left.beat) {
+            vt_heartbeat_left(&engine->heart, clock);
+            vt_beat_left(&engine->beat, &engine->policy->heartbeat, left.confirms,
+                         engine->heart.owed);
+        }
+    }
+    tell_drain(engine);
+    if (engine->state >= VT_CLOSING)
+        vt_engine_closing_progress(engine, clock);
+}
+
+/* ---------------------------------------------------------------------- time */
+
+/* With credit for our own lateness since the deadline was set. */
+static int64_t credited_deadline_us(const vital_engine *engine)
+{
+    if (engine->deadline_us == INT64_MAX)
+        return INT64_MAX;
+    return engine->deadline_us + engine->stalled_us - engine->deadline_stalled_us;
+}
+
+int64_t vital_engine_deadline(const vital_engine *engine)
+{
+    switch (engine->state) {
+    case VT_OPEN:
+        return vt_heartbeat_deadline(&engine->heart, &engine->policy->heartbeat);
+    case VT_AWAY:
+        return engine->deadline_us; /* our own absence: nothing to credit */
+    default:
+        return credited_deadline_us(engine);
+    }
+}
+
+static void tick_open(vital_engine *engine, vital_clock clock)
+{
+    switch (
+        vt_heartbeat_tick(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock)) {
+    case VT_BEAT_NOTHING:
+        break;
+    case VT_BEAT_SEND:
+        if (vt_beat_send(&engine->beat, &engine->policy->heartbeat, &engine->entropy,
+                         &engine->outbox) != 0)
+            vt_engine_lose_without_memory(engine, clock);
+        break;
+    case VT_BEAT_DOUBT:
+        vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+        break;
+    case VT_BEAT_LOST:
+        vt_engine_lose_silent(engine, clock);
+        break;
+    }
+}
+
+static void run_out_of_time(vital_engine *engine, vital_clock clock)
+{
+    switch (engine->state) {
+    case VT_AWAY:
+        vt_ending_finish(&engine->ending);
+        engine->opened_us = -1;
+        engine->await_end = false;
+        engine->state = VT_CONNECTING;
+        vt_engine_set_deadline(engine, clock, engine->policy->limits.open_ms);
+        vt_engine_flag(engine, VITAL_EVENT_CONNECT);
+        break;
+    case VT_CONNECTING:
+        vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
+                           "no connection within the time limit");
+        break;
+    case VT_OPENING:
+    case VT_ASKING:
+        if (engine->policy->role == VITAL_SERVER)
+            refuse(engine, clock, 408, "the opening handshake took too long");
+        else
+            vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
+                               "the server accepted the connection but did not answer the upgrade "
+                               "within the time limit");
+        break;
+    case VT_CLOSING:
+    case VT_ENDING:
+        vt_engine_closing_late(engine, clock);
+        break;
+    case VT_OPEN:
+    case VT_GONE:
+        break;
+    }
+}
+
+void vital_engine_tick(vital_engine *engine, vital_clock clock)
+{
+    engine->stalled_us = clock.stalled_us;
+    if (engine->state == VT_OPEN)
+        tick_open(engine, clock);
+    else if (clock.now_us >= vital_engine_deadline(engine))
+        run_out_of_time(engine, clock);
+}
+
+/* ------------------------------------------------------------ what users ask */
+
+/* Who said goodbye takes no more; whom the peer is just leaving, and who will
+ * be back, keeps it for the next socket. */
+static bool takes_messages(const vital_engine *engine)
+{
+    if (engine->state < VT_CLOSING)
+        return true;
+    return engine->state == VT_ENDING && engine->policy->role == VITAL_CLIENT &&
+           engine->ending.cause != VITAL_CLOSED_BY_US;
+}
+
+int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, vital_bytes message)
+{
+    (void)clock;
+    size_t limit = engine->policy->limits.queue_bytes;
+    if (!takes_messages(engine))
+        return VITAL_ECLOSED;
+    if ((kind != VITAL_TEXT && kind != VITAL_BINARY) || (message.data == NULL && message.size > 0))
+        return VITAL_EINVAL;
+    if (kind == VITAL_TEXT && !vt_utf8_valid(message.data, message.size))
+        return VITAL_EINVAL;
+    if (message.size > limit)
+        return VITAL_ETOOBIG;
+    /* An empty queue takes any message up to the limit, whatever its overhead. */
+    if (queued_bytes(engine) > 0 &&
+        queued_bytes(engine) + message.size + MESSAGE_OVERHEAD_BYTES > limit) {
+        engine->want_drain = true;
+        return VITAL_EFULL;
+    }
+    return vt_outbox_message(&engine->outbox, kind, message);
+}
+
+int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload)
+{
+    (void)clock;
+    if (engine->state >= VT_CLOSING)
+        return VITAL_ECLOSED;
+    if (engine->state != VT_OPEN)
+        return VITAL_ESTATE;
+    if (payload.size > VT_CONTROL_PAYLOAD_MAX || (payload.data == NULL && payload.size > 0))
+        return VITAL_EINVAL;
+    return vt_outbox_ping(&engine->outbox, payload, false);
+}
+
+vital_health vital_engine_health(const vital_engine *engine)
+{
+    return engine->state == VT_OPEN ? engine->heart.health : VITAL_ALIVE;
+}
+
+void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pulse *out)
+{
+    if (engine->opened_us >= 0) {
+        vt_heartbeat_pulse(&engine->heart, clock, out);
+        return;
+    }
+    *out = (vital_pulse){
+        .rtt_us = -1,
+        .srtt_us = -1,
+        .rttvar_us = -1,
+        .heard_ms = -1,
+        .proof_ms = -1,
+        .waiting_ms = -1,
+    };
+}
+
+size_t vital_engine_queued(const vital_engine *engine)
+{
+    return engine->outbox.queued_bytes;
+}
+
+const char *vital_engine_subprotocol(const vital_engine *engine)
+{
+    return engine->subprotocol == NULL ? "" : engine->subprotocol;
+}

@@ -1,0 +1,102 @@
+/*
+ * The inside of an engine, shared by engine.c (a connection's life) and
+ * engine_end.c (its end), and by nobody else.
+ */
+#ifndef VT_LIFE_ENGINE_STATE_H
+#define VT_LIFE_ENGINE_STATE_H
+
+#include <vital/engine.h>
+
+#include "backoff.h"
+#include "beat.h"
+#include "budget.h"
+#include "ending.h"
+#include "heartbeat.h"
+#include "opening.h"
+#include "outbox.h"
+#include "reader.h"
+
+/* Drawn in engine.c. */
+typedef enum vt_engine_state {
+    VT_AWAY,
+    VT_CONNECTING,
+    VT_OPENING,
+    VT_ASKING,
+    VT_OPEN,
+    VT_CLOSING,
+    VT_ENDING,
+    VT_GONE,
+} vt_engine_state;
+
+struct vital_engine {
+    const vital_policy *policy;
+    vital_entropy entropy;
+    vt_engine_state state;
+    unsigned events; /* bit t: an event of type t waits */
+    bool await_end;  /* ENDING: for the server to end the stream */
+    bool want_drain;
+    vital_health told_health;
+
+    vt_reader_rules rules;
+    vt_reader reader;
+    vt_input input; /* lent by vital_engine_read() */
+    vt_outbox outbox;
+    vt_opening *opening; /* owned; NULL once open */
+    vt_heartbeat heart;
+    vt_beat beat;
+    vt_budget control; /* the peer's control frames */
+    vt_backoff backoff;
+    vt_ending ending;
+
+    uint64_t confirmed; /* messages proven received, or already reported */
+    const char *subprotocol;
+    int64_t opened_us; /* -1: this socket has not been open */
+
+    int64_t deadline_us; /* of the state; and the stalls when it was set */
+    int64_t deadline_stalled_us;
+    int64_t patience_us; /* CLOSING, ENDING: deadline_us never moves beyond this */
+    int64_t stalled_us;  /* as last told */
+};
+
+static inline void vt_engine_flag(vital_engine *engine, vital_event_type type)
+{
+    engine->events |= 1u << type;
+}
+
+static inline void vt_engine_set_deadline(vital_engine *engine, vital_clock clock, int64_t after_ms)
+{
+    engine->deadline_us = clock.now_us + after_ms * 1000;
+    engine->deadline_stalled_us = clock.stalled_us;
+    engine->stalled_us = clock.stalled_us;
+}
+
+static inline bool vt_engine_has_stream(const vital_engine *engine)
+{
+    return engine->state >= VT_OPENING && engine->state <= VT_ENDING;
+}
+
+/* ---- engine_end.c */
+
+/* The one way out of every state: the stream is over, and the verdict, which
+ * has been decided, is ready to be pulled. */
+void vt_engine_lose(vital_engine *engine, vital_clock clock);
+void vt_engine_lose_for(vital_engine *engine, vital_clock clock, vital_cause cause, uint16_t code,
+                        const char *what);
+void vt_engine_lose_without_memory(vital_engine *engine, vital_clock clock);
+/* SILENT: with a farewell for a peer that wakes up later. */
+void vt_engine_lose_silent(vital_engine *engine, vital_clock clock);
+
+/* The verdict is decided, and last bytes may leave within the closing limit. */
+void vt_engine_end(vital_engine *engine, vital_clock clock);
+/* RFC 6455 7.1.7: fail the connection, telling the peer why. */
+void vt_engine_fail(vital_engine *engine, vital_clock clock, uint16_t code, const char *what);
+/* The peer's close frame. */
+void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item *item);
+/* ENDING or CLOSING: bytes have left. */
+void vt_engine_closing_progress(vital_engine *engine, vital_clock clock);
+/* CLOSING or ENDING: out of time. */
+void vt_engine_closing_late(vital_engine *engine, vital_clock clock);
+
+void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * The heart of it: a beat only where there is silence, one deadline instead of
+ * a count of missed beats, and no blame for what we were too late to see.
+ *
+ * There is at most one unanswered beat: on TCP a later one queues behind it in
+ * the same stream and can say nothing that it will not (RFC 9293 keeps order).
+ * Activity costs one store; deadlines are derived when they are asked for.
+ */
+#include "heartbeat.h"
+
+#include <assert.h>
+
+#include "random.h"
+
+enum {
+    DEFAULT_ANSWER_US = 10 * 1000 * 1000, /* before any round trip is known */
+    SHORTEST_ANSWER_US = 5 * 1000 * 1000,
+    LONGEST_ANSWER_US = 20 * 1000 * 1000,
+    /* Linux's own lower bound of a retransmission timeout. A segment that is
+     * lost five times running arrives after 1 + 2 + 4 + 8 + 16 = 31 of them. */
+    SHORTEST_RTO_US = 200 * 1000,
+    RTOS_OF_FIVE_LOSSES = 31,
+};
+
+static int64_t awake_us(vital_clock clock)
+{
+    return clock.now_us - clock.stalled_us;
+}
+
+/* U[numerator/denominator, 1] of the interval: jitter only downwards, so that
+ * the promised interval is never exceeded. */
+static int64_t draw_interval_us(const vital_heartbeat *policy, const vital_entropy *entropy,
+                                int numerator, int denominator)
+{
+    if (policy->kind == VITAL_BEAT_NONE || policy->interval_ms == VITAL_NEVER)
+        return VT_NEVER_US;
+    int64_t longest_us = (int64_t)policy->interval_ms * 1000;
+    return vt_random_between(entropy->fill, entropy->source, longest_us * numerator / denominator,
+                             longest_us);
+}
+
+void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
+                        const vital_entropy *entropy, vital_clock clock)
+{
+    *heart = (vt_heartbeat){
+        .state = VT_BEAT_QUIET,
+        .health = VITAL_ALIVE,
+        .interval_us = draw_interval_us(policy, entropy, 1, 2),
+        .heard_us = clock.now_us,
+        .spoke_us = clock.now_us,
+        .stalled_us = clock.stalled_us,
+        .proved_us = -1,
+        .rtt_us = -1,
+        .srtt_us = -1,
+        .rttvar_us = -1,
+    };
+}
+
+bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
+{
+    heart->heard_us = clock.now_us;
+    heart->sign_awake_us = awake_us(clock);
+    bool doubted = heart->health == VITAL_DOUBTFUL;
+    heart->health = VITAL_ALIVE;
+    return doubted;
+}
+
+void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock)
+{
+    heart->spoke_us = clock.now_us;
+    /* That bytes leave proves nothing of the peer; but while the beat itself
+     * is still queued behind them, its answer cannot be overdue. */
+    if (heart->state == VT_BEAT_QUEUED)
+        heart->sign_awake_us = awake_us(clock);
+}
+
+void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
+{
+    assert(heart->state == VT_BEAT_QUEUED);
+    heart->state = VT_BEAT_OUT;
+    heart->left_us = clock.now_us;
+    heart->left_awake_us = awake_us(clock);
+    heart->sign_awake_us = heart->left_awake_us;
+    heart->beats_sent++;
+}
+
+/* RFC 6298 section 2, with its alpha of 1/8 and beta of 1/4. */
+static void measure(vt_heartbeat *heart, int64_t rtt_us)
+{
+    heart->rtt_us = rtt_us;
+    if (heart->srtt_us < 0) {
+        heart->srtt_us = rtt_us;
+        heart->rttvar_us = rtt_us / 2;
+        return;
+    }
+    int64_t error_us = rtt_us > heart->srtt_us ? rtt_us - heart->srtt_us : heart->srtt_us - rtt_us;
+    heart->rttvar_us += (error_us - heart->rttvar_us) / 4;
+    heart->srtt_us += (rtt_us - heart->srtt_us) / 8;
+}
+
+void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock)
+{
+    assert(heart->state == VT_BEAT_OUT);
+    heart->state = VT_BEAT_QUIET;
+    heart->proved_us = clock.now_us;
+    heart->beats_answered++;
+    /* A round trip that we ourselves slept through measures our sleep, and one
+     * whose answer may be a forgotten beat's measures nothing. */
+    bool slept = clock.now_us - heart->left_us != awake_us(clock) - heart->left_awake_us;
+    bool owed = heart->owed;
+    heart->owed = false;
+    if (!slept && !owed)
+        measure(heart, clock.now_us - heart->left_us);
+}
+
+int64_t vt_heartbeat_answer_limit_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    if (policy->answer_ms == VITAL_NEVER)
+        return VT_NEVER_US;
+    if (policy->answer_ms > 0)
+        return (int64_t)policy->answer_ms * 1000;
+    if (heart->srtt_us < 0)
+        return DEFAULT_ANSWER_US;
+
+    int64_t rto_us = heart->srtt_us + 4 * heart->rttvar_us;
+    int64_t limit_us = rto_us + 1000 * 1000;
+    if (rto_us < SHORTEST_RTO_US)
+        rto_us = SHORTEST_RTO_US;
+    if (limit_us < RTOS_OF_FIVE_LOSSES * rto_us)
+        limit_us = RTOS_OF_FIVE_LOSSES * rto_us;
+    if (limit_us < SHORTEST_ANSWER_US)
+        return SHORTEST_ANSWER_US;
+    return limit_us > LONGEST_ANSWER_US ? LONGEST_ANSWER_US : limit_us;
+}
+
+static int64_t due_us(const vt_heartbeat *heart)
+{
+    if (heart->interval_us == VT_NEVER_US)
+        return VT_NEVER_US;
+    int64_t silent_us = heart->heard_us < heart->spoke_us ? heart->heard_us : heart->spoke_us;
+    return silent_us + heart->interval_us;
+}
+
+/* The peer talks, and yet the limit has passed without an answer: somebody lost
+ * it (a middlebox that eats pings, a peer that knows no in-band beat). The path
+ * lives, so the beat is forgotten, and the next silence asks again. So it is
+ * where no answer is insisted on: beats still keep the path open. */
+static int64_t forget_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    if (heart->state != VT_BEAT_OUT)
+        return VT_NEVER_US;
+    int64_t limit_us = vt_heartbeat_answer_limit_us(heart, policy);
+    if (limit_us == VT_NEVER_US)
+        return heart->left_awake_us + LONGEST_ANSWER_US;
+    bool talks = heart->health == VITAL_ALIVE && heart->heard_us > heart->left_us;
+    return talks ? heart->left_awake_us + limit_us : VT_NEVER_US;
+}
+
+/* When the silence of a waiting connection is worth a doubt, or a verdict. */
+static int64_t silence_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    int64_t limit_us = vt_heartbeat_answer_limit_us(heart, policy);
+    if (limit_us == VT_NEVER_US)
+        return VT_NEVER_US;
+    return heart->sign_awake_us + (heart->health == VITAL_ALIVE ? limit_us / 2 : limit_us);
+}
+
+int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    if (heart->state == VT_BEAT_QUIET)
+        return due_us(heart);
+    int64_t deadline_us = silence_awake_us(heart, policy);
+    int64_t forget_us = forget_awake_us(heart, policy);
+    if (forget_us < deadline_us)
+        deadline_us = forget_us;
+    return deadline_us == VT_NEVER_US ? VT_NEVER_US : deadline_us + heart->stalled_us;
+}
+
+vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *policy,
+                                 const vital_entropy *entropy, vital_clock clock)
+{
+    heart->stalled_us = clock.stalled_us;
+
+    if (awake_us(clock) >= forget_awake_us(heart, policy)) {
+        heart->state = VT_BEAT_QUIET;
+        heart->owed = true;
+    }
+
+    if (heart->state == VT_BEAT_QUIET) {
+        if (clock.now_us < due_us(heart))
+            return VT_BEAT_NOTHING;
+        heart->state = VT_BEAT_QUEUED;
+        heart->sign_awake_us = awake_us(clock);
+        heart->interval_us = draw_interval_us(policy, entropy, 4, 5);
+        return VT_BEAT_SEND;
+    }
+    if (awake_us(clock) < silence_awake_us(heart, policy))
+        return VT_BEAT_NOTHING;
+    if (heart->health == VITAL_DOUBTFUL)
+        return VT_BEAT_LOST;
+    heart->health = VITAL_DOUBTFUL;
+    return VT_BEAT_DOUBT;
+}
+
+static int64_t age_ms(int64_t stamp_us, vital_clock clock)
+{
+    return stamp_us < 0 ? -1 : (clock.now_us - stamp_us) / 1000;
+}
+
+void vt_heartbeat_pulse(const vt_heartbeat *heart, vital_clock clock, vital_pulse *out)
+{
+    *out = (vital_pulse){
+        .rtt_us = heart->rtt_us,
+        .srtt_us = heart->srtt_us,
+        .rttvar_us = heart->rttvar_us,
+        .heard_ms = age_ms(heart->heard_us, clock),
+        .proof_ms = age_ms(heart->proved_us, clock),
+        .waiting_ms = heart->state == VT_BEAT_OUT ? age_ms(heart->left_us, clock) : -1,
+        .beats_sent = heart->beats_sent,
+        .beats_answered = heart->beats_answered,
+    };
+}

@@ -1,0 +1,95 @@
+/*
+ * When to beat, when to doubt, when to give up: one small machine, pure.
+ *
+ *             due                 it has wholly left
+ *   QUIET ------------>  QUEUED  --------------------->  OUT
+ *     ^                     |                             |  |
+ *     |  answered; or not, by a peer that keeps talking   |  |
+ *     +---------------------|-----------------------------+  |
+ *                           |                                |
+ *                           +-- no sign for the limit -------+--->  LOST
+ *
+ *   Half-way to LOST the health turns DOUBTFUL; any byte turns it back.
+ *
+ * A beat is due when either direction has been silent for the interval, so a
+ * connection that talks both ways costs none. Silence is judged on a clock that
+ * stands still while we ourselves were not attending (vital_clock): our
+ * lateness moves every deadline by as much.
+ *
+ * Guarantee: a peer of which nothing is heard from time t on is LOST no later
+ * than t + interval + answer limit (plus our own lateness), provided the beat
+ * could leave; if it could not, no later than the same after the last byte that
+ * left. A peer of which any byte arrives within the answer limit is not.
+ *
+ * RTT estimation: RFC 6298. The answer limit and what is doubted: DESIGN.md.
+ */
+#ifndef VT_LIFE_HEARTBEAT_H
+#define VT_LIFE_HEARTBEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vital/engine.h>
+
+#define VT_NEVER_US INT64_MAX
+
+typedef enum vt_beat_state {
+    VT_BEAT_QUIET,  /* no beat is due or on its way */
+    VT_BEAT_QUEUED, /* asked for, and has not wholly left */
+    VT_BEAT_OUT,    /* has left; an answer is awaited */
+} vt_beat_state;
+
+/* Two clocks: `_us` stamps are of the clock, `_awake_us` ones of the clock less
+ * all stalls until then, on which the peer's silence is judged. */
+typedef struct vt_heartbeat {
+    vt_beat_state state;
+    vital_health health;
+    bool owed;             /* a beat was forgotten unanswered, and none answered since */
+    int64_t interval_us;   /* this time's, jittered; VT_NEVER_US: never */
+    int64_t heard_us;      /* when bytes last came */
+    int64_t spoke_us;      /* when bytes last left */
+    int64_t left_us;       /* OUT: when the beat left */
+    int64_t left_awake_us; /* OUT: the same, for the round trip */
+    int64_t sign_awake_us; /* the last sign of life since the beat was asked for */
+    int64_t stalled_us;    /* the stalls, as last told */
+    int64_t proved_us;     /* when a beat was last answered; -1: never */
+    int64_t rtt_us;        /* -1 before the first answer */
+    int64_t srtt_us;
+    int64_t rttvar_us;
+    uint64_t beats_sent;
+    uint64_t beats_answered;
+} vt_heartbeat;
+
+typedef enum vt_beat_action {
+    VT_BEAT_NOTHING,
+    VT_BEAT_SEND,  /* send a beat, and say vt_heartbeat_left() once it has */
+    VT_BEAT_DOUBT, /* health has become doubtful */
+    VT_BEAT_LOST,  /* give the connection up as SILENT */
+} vt_beat_action;
+
+/* The connection is open. The first beat comes after U[1/2, 1] of the interval. */
+void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
+                        const vital_entropy *entropy, vital_clock clock);
+
+/* Any byte came. True if this ended a doubt. */
+bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock);
+void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock);    /* any byte left */
+void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);     /* the beat has wholly left */
+void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock); /* a matched answer came */
+
+vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *policy,
+                                 const vital_entropy *entropy, vital_clock clock);
+int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *policy);
+
+/* Whether an answer is awaited that could match. */
+static inline bool vt_heartbeat_waiting(const vt_heartbeat *heart)
+{
+    return heart->state == VT_BEAT_OUT;
+}
+
+/* For how long there may be no sign of the peer once a beat is on its way. */
+int64_t vt_heartbeat_answer_limit_us(const vt_heartbeat *heart, const vital_heartbeat *policy);
+
+void vt_heartbeat_pulse(const vt_heartbeat *heart, vital_clock clock, vital_pulse *out);
+
+#endif

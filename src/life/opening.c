@@ -1,0 +1,91 @@
+/*
+ * Gathers the head of the handshake and judges it. What is legal is decided in
+ * handshake.c; what a failure means for the connection is decided here.
+ */
+#include "opening.h"
+
+void vt_opening_finish(vt_opening *opening)
+{
+    if (opening != NULL)
+        vt_head_finish(&opening->head);
+}
+
+char *vt_opening_begin(vt_opening *opening, const vital_policy *policy,
+                       const vital_entropy *entropy)
+{
+    uint8_t nonce[16];
+    entropy->fill(entropy->source, nonce, sizeof nonce);
+    vt_handshake_key(opening->key, nonce);
+    return vt_request_write(&(vt_request_parts){
+        .host = policy->host,
+        .path = policy->path,
+        .key = opening->key,
+        .headers = policy->headers,
+        .subprotocols = policy->subprotocols,
+    });
+}
+
+static vt_opening_outcome fail(vt_opening *opening, vital_cause cause, int status, const char *what)
+{
+    opening->failure = (vt_opening_failure){
+        .cause = cause,
+        .status = status,
+        .retry_after_s = -1,
+        .what = what,
+    };
+    return VT_OPENING_FAILED;
+}
+
+static vt_opening_outcome judge_request(vt_opening *opening, const vt_input *rest)
+{
+    vt_refusal refusal = vt_request_parse(&opening->request, &opening->head);
+    if (refusal.status != 0)
+        return fail(opening, VITAL_REJECTED, refusal.status, refusal.why);
+    if (rest->size > 0)
+        return fail(opening, VITAL_REJECTED, 400, VT_OPENING_EARLY_DATA);
+    return VT_OPENING_REQUEST;
+}
+
+static vt_opening_outcome judge_response(vt_opening *opening, const vital_policy *policy)
+{
+    opening->response = vt_response_parse(&opening->head, opening->key, policy->subprotocols);
+    const vt_response *response = &opening->response;
+    if (response->violation != NULL)
+        return fail(opening, VITAL_MISBEHAVED, response->status, response->violation);
+    if (response->status != 101) {
+        fail(opening, VITAL_REJECTED, response->status, response->reason);
+        opening->failure.retry_after_s = response->retry_after_s;
+        return VT_OPENING_FAILED;
+    }
+    return VT_OPENING_OPEN;
+}
+
+vt_opening_outcome vt_opening_feed(vt_opening *opening, const vital_policy *policy, vt_input *input)
+{
+    size_t used = 0;
+    int complete = vt_head_feed(&opening->head, input->data, input->size,
+                                policy->limits.header_bytes, &used);
+    input->data += used;
+    input->size -= used;
+    bool server = policy->role == VITAL_SERVER;
+    if (complete == VITAL_ETOOBIG)
+        return fail(opening, server ? VITAL_REJECTED : VITAL_OVERFLOW, server ? 431 : 0,
+                    "the head of the handshake is larger than our limit");
+    if (complete < 0)
+        return fail(opening, VITAL_OVERFLOW, server ? 503 : 0, "out of memory");
+    if (complete == 0)
+        return VT_OPENING_MORE;
+    return server ? judge_request(opening, input) : judge_response(opening, policy);
+}
+
+const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy)
+{
+    return policy->role == VITAL_SERVER
+               ? vt_request_subprotocol(&opening->request, policy->subprotocols)
+               : opening->response.subprotocol;
+}
+
+char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy)
+{
+    return vt_response_write(&opening->request, vt_opening_subprotocol(opening, policy));
+}
