@@ -1,0 +1,84 @@
+/*
+ * The system calls that make a socket, in one place, so that backends differ in
+ * how they wait and in nothing else.
+ */
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,
+    /* What the kernel takes beyond what is on its way. A beat can overtake what
+     * waits with us, and nothing that waits there; two fragments keep it busy. */
+    UNSENT_BYTES = 32 * 1024,
+};
+
+static int open_socket(const vt_address *address)
+{
+    return socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static void close_keeping_errno(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+}
+
+void vt_socket_tune(int fd, int family)
+{
+    int on = 1, unsent_bytes = UNSENT_BYTES;
+    if (family == AF_UNIX)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
+}
+
+int vt_socket_connect(const vt_address *to, int *error)
+{
+    int fd = open_socket(to);
+    if (fd < 0)
+        return -1;
+    vt_socket_tune(fd, to->any.sa_family);
+    *error = connect(fd, &to->any, to->size) == 0 || errno == EINPROGRESS ? 0 : errno;
+    return fd;
+}
+
+/* A Unix socket that nobody listens on any more is in the way of its successor. */
+static void remove_stale_socket(const vt_address *on)
+{
+    struct stat status;
+    const char *path = on->un.sun_path;
+    if (on->any.sa_family != AF_UNIX || path[0] == '\0' || stat(path, &status) != 0 ||
+        !S_ISSOCK(status.st_mode))
+        return;
+    int fd = open_socket(on);
+    if (fd < 0)
+        return;
+    if (connect(fd, &on->any, on->size) != 0 && errno == ECONNREFUSED)
+        unlink(path);
+    close(fd);
+}
+
+int vt_socket_listen(const vt_address *on, bool share_port, vt_address *bound)
+{
+    int yes = 1;
+    int fd = open_socket(on);
+    if (fd < 0)
+        return -1;
+    remove_stale_socket(on);
+    if (on->any.sa_family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        if (share_port)
+            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    }
+    bound->size = sizeof bound->un;
+    if (bind(fd, &on->any, on->size) == 0 && listen(fd, BACKLOG) == 0 &&
+        getsockname(fd, &bound->any, &bound->size) == 0)
+        return fd;
+    close_keeping_errno(fd);
+    return -1;
+}

@@ -1,0 +1,23 @@
+/*
+ * Sockets as vital wants them, for every backend on the real network:
+ * non-blocking, closed on exec, without Nagle's delay.
+ */
+#ifndef VT_LOOP_SOCKET_H
+#define VT_LOOP_SOCKET_H
+
+#include <stdbool.h>
+
+#include "loop.h"
+
+/* Begins to connect. A descriptor, or -1 with errno. *error is 0 while it is on
+ * its way or done, or why it failed at once. */
+int vt_socket_connect(const vt_address *to, int *error);
+
+/* Listens; a Unix socket whose owner is gone is replaced. A descriptor, or -1
+ * with errno. `bound` is the address with the port that was picked. */
+int vt_socket_listen(const vt_address *on, bool share_port, vt_address *bound);
+
+/* What an accepted socket needs besides. */
+void vt_socket_tune(int fd, int family);
+
+#endif

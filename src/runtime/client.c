@@ -1,0 +1,266 @@
+/*
+ * Where a client's streams come from: a name becomes addresses, and they are
+ * tried one after the other. When to try, when to give up and when to come back
+ * is the engine's affair; this file only does what it is asked.
+ */
+#include <vital/vital.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conn.h"
+#include "string_list.h"
+#include "url.h"
+
+enum { ADDRESSES_MAX = 16 };
+
+struct client {
+    vital_conn conn; /* first */
+    vital_policy policy;
+    vital_events events;
+    vt_url url;
+    char **texts; /* owned, as the next two: what the policy points to */
+    char **headers;
+    char **subprotocols;
+    vt_lookup *lookup;     /* while a name is asked for */
+    vt_stream *connecting; /* while an address is tried */
+    vt_address addresses[ADDRESSES_MAX];
+    size_t address_count;
+    size_t address_next;
+    vt_resident resident;
+    vt_grave grave;
+};
+
+static struct client *client_of(vital_conn *conn)
+{
+    return (struct client *)conn;
+}
+
+static vital_clock clock_of(const struct client *client)
+{
+    return vt_loop_clock(client->conn.loop);
+}
+
+/* Ends a phase of the opening, and begins the next: how long it took. */
+static int64_t next_phase_us(vital_conn *conn)
+{
+    int64_t began_us = conn->began_us;
+    conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+    return conn->began_us - began_us;
+}
+
+/* ----------------------------------------------------------------- connecting */
+
+static void try_next(struct client *client, int last_error);
+
+static void give_up(struct client *client, int error, const char *what)
+{
+    vital_engine_unreachable(client->conn.engine, clock_of(client), error, what);
+    vt_conn_touch(&client->conn);
+}
+
+static void on_connected(void *owner, int error)
+{
+    struct client *client = owner;
+    vt_stream *stream = client->connecting;
+    client->connecting = NULL;
+    if (error != 0) {
+        vt_stream_close(stream, VT_END_ABRUPT, (vital_bytes){NULL, 0});
+        try_next(client, error);
+        return;
+    }
+    vital_conn *conn = &client->conn;
+    conn->opening.connect_us = next_phase_us(conn);
+    vt_conn_adopt(conn, stream, &client->addresses[client->address_next - 1]);
+    vital_engine_connected(conn->engine, clock_of(client));
+}
+
+static void on_received(void *owner, uint8_t *data, size_t size, int error)
+{
+    (void)owner, (void)data, (void)size, (void)error; /* not before it is connected */
+}
+
+static void on_sent(void *owner, size_t size, int error)
+{
+    (void)owner, (void)size, (void)error; /* likewise */
+}
+
+static const vt_stream_events CONNECTING_EVENTS = {
+    .connected = on_connected,
+    .received = on_received,
+    .sent = on_sent,
+};
+
+static void try_next(struct client *client, int last_error)
+{
+    while (client->address_next < client->address_count) {
+        const vt_address *address = &client->addresses[client->address_next++];
+        client->connecting = vt_stream_connect(client->conn.loop, address, &CONNECTING_EVENTS,
+                                               client);
+        if (client->connecting != NULL)
+            return;
+        last_error = errno;
+    }
+    char address[VT_ADDRESS_TEXT_BYTES] = "";
+    char what[256];
+    vt_address_text(address, &client->addresses[client->address_count - 1]);
+    if (client->address_count == 1)
+        snprintf(what, sizeof what, "%s: %s", address, strerror(last_error));
+    else
+        snprintf(what, sizeof what, "none of %zu addresses of %s, the last %s: %s",
+                 client->address_count, client->url.host, address, strerror(last_error));
+    give_up(client, last_error, what);
+}
+
+static void on_found(void *owner, const vt_address *addresses, size_t count, const char *problem)
+{
+    struct client *client = owner;
+    vital_conn *conn = &client->conn;
+    client->lookup = NULL;
+    conn->opening.name_us = next_phase_us(conn);
+    if (count == 0) {
+        char what[256];
+        snprintf(what, sizeof what, "the name %.150s was not found: %s", client->url.host, problem);
+        give_up(client, 0, what);
+        return;
+    }
+    client->address_count = count < ADDRESSES_MAX ? count : ADDRESSES_MAX;
+    memcpy(client->addresses, addresses, client->address_count * sizeof *addresses);
+    client->address_next = 0;
+    try_next(client, 0);
+}
+
+static void start_connecting(vital_conn *conn)
+{
+    struct client *client = client_of(conn);
+    const vt_url *url = &client->url;
+    client->address_next = 0;
+    client->address_count = 1;
+    if (url->socket != NULL ? vt_address_unix(&client->addresses[0], url->socket)
+                            : vt_address_numeric(&client->addresses[0], url->host, url->port)) {
+        try_next(client, 0);
+        return;
+    }
+    client->lookup = vt_lookup_start(conn->loop, url->host, url->port, on_found, client);
+    if (client->lookup == NULL)
+        give_up(client, ENOMEM, "no memory to look the name up");
+}
+
+static void abandon(vital_conn *conn)
+{
+    struct client *client = client_of(conn);
+    if (client->lookup != NULL)
+        vt_lookup_cancel(client->lookup);
+    client->lookup = NULL;
+    if (client->connecting != NULL)
+        vt_stream_close(client->connecting, VT_END_ABRUPT, (vital_bytes){NULL, 0});
+    client->connecting = NULL;
+}
+
+/* ----------------------------------------------------------------- life cycle */
+
+static void free_client(struct client *client)
+{
+    vt_url_finish(&client->url);
+    vt_string_list_free(client->texts);
+    vt_string_list_free(client->headers);
+    vt_string_list_free(client->subprotocols);
+    free(client);
+}
+
+static void bury(vt_grave *grave)
+{
+    free_client(VT_LIST_OWNER(grave, struct client, grave));
+}
+
+static void gone(vital_conn *conn)
+{
+    struct client *client = client_of(conn);
+    vital_loop *loop = conn->loop;
+    vt_loop_leave(&client->resident);
+    abandon(conn);
+    vt_conn_finish(conn);
+    vt_loop_bury(loop, &client->grave, bury);
+}
+
+static void evict(vt_resident *resident)
+{
+    gone(&VT_LIST_OWNER(resident, struct client, resident)->conn);
+}
+
+static const vt_conn_owner OWNER = {
+    .connect = start_connecting,
+    .abandon = abandon,
+    .gone = gone,
+};
+
+/* Copies what the options point to, and completes the policy. */
+static int make_policy(struct client *client, const vital_connect_options *options,
+                       const char **problem)
+{
+    const char *const texts[] = {options->heartbeat.text == NULL ? "heartbeat"
+                                                                 : options->heartbeat.text,
+                                 options->heartbeat.reply, NULL};
+    client->texts = vt_string_list_copy(texts);
+    client->headers = vt_string_list_copy(options->headers);
+    client->subprotocols = vt_string_list_copy(options->subprotocols);
+    if (client->texts == NULL || client->headers == NULL || client->subprotocols == NULL)
+        return VITAL_ENOMEM;
+    client->policy = (vital_policy){
+        .role = VITAL_CLIENT,
+        .heartbeat = options->heartbeat,
+        .limits = options->limits,
+        .reconnect = options->reconnect,
+        .host = client->url.authority,
+        .path = client->url.path,
+        .headers = (const char *const *)client->headers,
+        .subprotocols = (const char *const *)client->subprotocols,
+    };
+    client->policy.heartbeat.text = client->texts[0];
+    client->policy.heartbeat.reply = client->texts[1];
+    return vital_policy_init(&client->policy, problem);
+}
+
+int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_options *options)
+{
+    if (out == NULL || loop == NULL || options == NULL)
+        return VITAL_EINVAL;
+    *out = NULL;
+    if (options->url == NULL)
+        return vt_loop_fail(loop, VITAL_EINVAL, "options.url is missing");
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return vt_loop_fail(loop, VITAL_ENOMEM, "out of memory");
+
+    const char *problem = "out of memory";
+    vt_address unix_address;
+    int error = vt_url_parse(&client->url, options->url, &problem);
+    if (error != 0)
+        goto fail;
+    error = VITAL_EUNSUPPORTED;
+    problem = "wss:// needs TLS, which this version of vital does not speak yet";
+    if (client->url.secure)
+        goto fail;
+    error = VITAL_EINVAL;
+    problem = "the path of the Unix socket is too long";
+    if (client->url.socket != NULL && !vt_address_unix(&unix_address, client->url.socket))
+        goto fail;
+    problem = "out of memory";
+    error = make_policy(client, options, &problem);
+    if (error != 0)
+        goto fail;
+    client->events = options->events;
+    error = vt_conn_init(&client->conn, loop, &client->policy, &client->events, &OWNER);
+    if (error != 0)
+        goto fail;
+    client->conn.user = options->user;
+    vt_loop_settle(loop, &client->resident, evict);
+    *out = &client->conn;
+    return 0;
+
+fail:
+    free_client(client);
+    return vt_loop_fail(loop, error, "%s", problem);
+}

@@ -1,0 +1,342 @@
+/*
+ * Bytes from the stream go to the engine, events from the engine to the
+ * application, bytes from the engine to the stream, and the engine's deadline
+ * to a timer. Events are pulled as soon as bytes have come, since those are
+ * lent; everything else comes together once a turn, in settle(), so that many
+ * messages leave in one write and the timer is looked at once.
+ *
+ * The timer is lazy: activity only ever moves a deadline later, so it is armed
+ * again when it fires early, and at once only if the deadline came nearer.
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+
+static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell)
+{
+    if (conn->stream != NULL)
+        vt_stream_close(conn->stream, how, farewell);
+    conn->stream = NULL;
+    conn->connected = false;
+    conn->sending = false;
+}
+
+static void forget_peer(vital_conn *conn)
+{
+    conn->peer.size = 0;
+    free(conn->peer_text);
+    conn->peer_text = NULL;
+}
+
+static vital_clock clock_of(const vital_conn *conn)
+{
+    return vt_loop_clock(conn->loop);
+}
+
+/* --------------------------------------------------------------------- events */
+
+/* An abandoned or lost socket. False if that was the last of the connection,
+ * which does not exist any more then. */
+static bool take_closed(vital_conn *conn, const vital_verdict *verdict)
+{
+    if (conn->owner->abandon != NULL)
+        conn->owner->abandon(conn);
+    end_stream(conn, VT_END_POLITE, vital_engine_farewell(conn->engine));
+    if (conn->events->close != NULL)
+        conn->events->close(conn, verdict);
+    forget_peer(conn);
+    if (!verdict->final)
+        return true;
+    conn->owner->gone(conn);
+    return false;
+}
+
+static void take_request(vital_conn *conn, const vital_request *request)
+{
+    int status = conn->events->accept == NULL ? 0 : conn->events->accept(conn, request);
+    if (status == 0)
+        vital_engine_accept(conn->engine, clock_of(conn));
+    else
+        vital_engine_refuse(conn->engine, clock_of(conn), status);
+}
+
+static void take_health(vital_conn *conn, vital_health health)
+{
+    if (conn->events->health == NULL)
+        return;
+    vital_pulse pulse;
+    vital_engine_pulse(conn->engine, clock_of(conn), &pulse);
+    conn->events->health(conn, health, &pulse);
+}
+
+/* False if the connection is gone. */
+static bool dispatch(vital_conn *conn, const vital_event *event)
+{
+    const vital_events *events = conn->events;
+    switch (event->type) {
+    case VITAL_EVENT_CONNECT:
+        conn->opening = (vital_opening){-1, -1, -1};
+        conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+        conn->owner->connect(conn);
+        break;
+    case VITAL_EVENT_REQUEST:
+        take_request(conn, event->request);
+        break;
+    case VITAL_EVENT_OPEN:
+        conn->opening.upgrade_us = vt_loop_clock_now(conn->loop).now_us - conn->began_us;
+        if (events->open != NULL)
+            events->open(conn, false);
+        break;
+    case VITAL_EVENT_MESSAGE:
+        if (events->message != NULL)
+            events->message(conn, event->message.kind, event->message.bytes);
+        break;
+    case VITAL_EVENT_PONG:
+        if (events->pong != NULL)
+            events->pong(conn, event->pong);
+        break;
+    case VITAL_EVENT_HEALTH:
+        take_health(conn, event->health);
+        break;
+    case VITAL_EVENT_DRAIN:
+        if (events->drain != NULL)
+            events->drain(conn);
+        break;
+    case VITAL_EVENT_CLOSED:
+        return take_closed(conn, &event->verdict);
+    }
+    return true;
+}
+
+/* False if the connection is gone. */
+static bool pull(vital_conn *conn)
+{
+    if (conn->pulling)
+        return true; /* who dispatches, goes on to what is new */
+    vital_event event;
+    bool here = true;
+    conn->pulling = true;
+    while (here && vital_engine_next(conn->engine, clock_of(conn), &event))
+        here = dispatch(conn, &event);
+    if (here)
+        conn->pulling = false;
+    return here;
+}
+
+/* ------------------------------------------------------------ once in a turn */
+
+static void flush(vital_conn *conn)
+{
+    if (!conn->connected || conn->sending)
+        return;
+    vital_bytes bytes = vital_engine_pending(conn->engine, clock_of(conn));
+    if (bytes.size == 0)
+        return;
+    conn->sending = true;
+    vt_stream_send(conn->stream, bytes);
+}
+
+static void settle(void *owner)
+{
+    vital_conn *conn = owner;
+    if (!pull(conn))
+        return;
+    flush(conn);
+    if (!pull(conn)) /* flushing may have run out of memory */
+        return;
+    int64_t deadline_us = vital_engine_deadline(conn->engine);
+    if (deadline_us < conn->timer.at_us)
+        vt_timer_arm(&conn->timer, conn->loop, deadline_us);
+}
+
+void vt_conn_touch(vital_conn *conn)
+{
+    vt_task_schedule(&conn->settle, conn->loop);
+}
+
+static void on_timer(void *owner)
+{
+    vital_conn *conn = owner;
+    /* Before judging, read: the answer may have arrived already. */
+    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->connected) {
+        vt_stream_poll(conn->stream);
+        if (conn->engine == NULL)
+            return; /* gone: buried at the end of this turn */
+    }
+    vital_engine_tick(conn->engine, clock_of(conn));
+    /* At once: if that gave up an attempt, its answer may be due in this turn. */
+    if (pull(conn))
+        vt_conn_touch(conn);
+}
+
+/* -------------------------------------------------------------------- streams */
+
+static void on_received(void *owner, uint8_t *data, size_t size, int error)
+{
+    vital_conn *conn = owner;
+    if (size > 0)
+        vital_engine_read(conn->engine, clock_of(conn), data, size);
+    else
+        vital_engine_ended(conn->engine, clock_of(conn), error);
+    if (pull(conn))
+        vt_conn_touch(conn);
+}
+
+static void on_sent(void *owner, size_t size, int error)
+{
+    vital_conn *conn = owner;
+    conn->sending = false;
+    vital_engine_written(conn->engine, clock_of(conn), size);
+    /* A failed send: what the peer said last may still be readable, so the end
+     * comes from there. A reset comes to both. */
+    if (error != 0)
+        vt_stream_poll(conn->stream);
+    if (conn->engine == NULL)
+        return;
+    if (error != 0 && conn->stream != NULL)
+        vital_engine_ended(conn->engine, clock_of(conn), error);
+    vt_conn_touch(conn);
+}
+
+static void on_connected(void *owner, int error)
+{
+    (void)owner;
+    (void)error; /* only streams that are connected are adopted */
+}
+
+static const vt_stream_events STREAM_EVENTS = {
+    .connected = on_connected,
+    .received = on_received,
+    .sent = on_sent,
+};
+
+void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer)
+{
+    vt_stream_adopt(stream, &STREAM_EVENTS, conn);
+    conn->stream = stream;
+    conn->peer = *peer;
+    conn->connected = true;
+    vt_conn_touch(conn);
+}
+
+/* ----------------------------------------------------------------- life cycle */
+
+int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
+                 const vital_events *events, const vt_conn_owner *owner)
+{
+    *conn = (vital_conn){
+        .loop = loop,
+        .owner = owner,
+        .events = events,
+        .began_us = vt_loop_clock_now(loop).now_us,
+        .opening = {-1, -1, -1},
+    };
+    vt_task_init(&conn->settle, settle, conn);
+    if (vt_timer_init(&conn->timer, loop, on_timer, conn) != 0)
+        return VITAL_ENOMEM;
+    int error = vital_engine_create(&conn->engine, policy, vt_loop_entropy(loop),
+                                    vt_loop_clock_now(loop));
+    if (error != 0)
+        vt_timer_finish(&conn->timer, loop);
+    else
+        vt_conn_touch(conn);
+    return error;
+}
+
+void vt_conn_finish(vital_conn *conn)
+{
+    if (conn->loop == NULL)
+        return;
+    end_stream(conn, VT_END_ABRUPT, (vital_bytes){NULL, 0});
+    forget_peer(conn);
+    vt_timer_finish(&conn->timer, conn->loop);
+    vt_task_finish(&conn->settle);
+    vital_engine_destroy(conn->engine);
+    conn->engine = NULL;
+}
+
+/* ------------------------------------------------------------------ public API */
+
+int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message)
+{
+    if (conn == NULL)
+        return VITAL_EINVAL;
+    if (conn->engine == NULL)
+        return VITAL_ECLOSED;
+    int error = vital_engine_send(conn->engine, clock_of(conn), kind, message);
+    if (error == 0)
+        vt_conn_touch(conn);
+    return error;
+}
+
+int vital_ping(vital_conn *conn, vital_bytes payload)
+{
+    if (conn == NULL)
+        return VITAL_EINVAL;
+    if (conn->engine == NULL)
+        return VITAL_ECLOSED;
+    int error = vital_engine_ping(conn->engine, clock_of(conn), payload);
+    if (error == 0)
+        vt_conn_touch(conn);
+    return error;
+}
+
+void vital_close(vital_conn *conn, uint16_t code, const char *reason)
+{
+    if (conn == NULL || conn->engine == NULL)
+        return;
+    vital_engine_close(conn->engine, vt_loop_clock_now(conn->loop), code, reason);
+    /* An attempt that was under way is over, and its answer may be due in this turn. */
+    if (conn->owner->abandon != NULL)
+        conn->owner->abandon(conn);
+    vt_conn_touch(conn);
+}
+
+void vital_conn_pulse(const vital_conn *conn, vital_pulse *out)
+{
+    vital_engine_pulse(conn->engine, vt_loop_clock_now(conn->loop), out);
+}
+
+size_t vital_conn_queued(const vital_conn *conn)
+{
+    return vital_engine_queued(conn->engine);
+}
+
+const char *vital_conn_peer(const vital_conn *conn)
+{
+    if (conn->peer.size == 0)
+        return "";
+    if (conn->peer_text == NULL) {
+        vital_conn *cache = (vital_conn *)conn; /* a text made on demand changes nothing */
+        cache->peer_text = malloc(VT_ADDRESS_TEXT_BYTES);
+        if (cache->peer_text == NULL)
+            return "";
+        vt_address_text(cache->peer_text, &conn->peer);
+    }
+    return conn->peer_text;
+}
+
+const char *vital_conn_subprotocol(const vital_conn *conn)
+{
+    return vital_engine_subprotocol(conn->engine);
+}
+
+vital_loop *vital_conn_loop(const vital_conn *conn)
+{
+    return conn->loop;
+}
+
+void vital_conn_opening(const vital_conn *conn, vital_opening *out)
+{
+    *out = conn->opening;
+}
+
+void *vital_user(const vital_conn *conn)
+{
+    return conn->user;
+}
+
+void vital_set_user(vital_conn *conn, void *user)
+{
+    conn->user = user;
+}

@@ -1,0 +1,55 @@
+/*
+ * The connection: where a stream meets an engine. It moves bytes, time and
+ * events between the two and decides nothing. client.c and server.c own
+ * connections; they differ in where streams come from.
+ */
+#ifndef VT_RUNTIME_CONN_H
+#define VT_RUNTIME_CONN_H
+
+#include <vital/engine.h>
+
+#include "loop.h"
+
+/* What a connection needs of its owner. */
+typedef struct vt_conn_owner {
+    /* Client: bring a stream to vt_conn_adopt(), or report
+     * vital_engine_unreachable(). NULL for a server. */
+    void (*connect)(vital_conn *conn);
+    /* Client: the attempt is over, whatever was under way. NULL for a server. */
+    void (*abandon)(vital_conn *conn);
+    /* The connection has ended for good, and its last callback has returned. The
+     * owner calls vt_conn_finish(), and buries it (vt_loop_bury). */
+    void (*gone)(vital_conn *conn);
+} vt_conn_owner;
+
+/* Embedded in its owner's struct. */
+struct vital_conn {
+    vital_loop *loop;
+    const vt_conn_owner *owner;
+    const vital_events *events; /* borrowed from the owner */
+    void *user;
+    vital_engine *engine; /* owned */
+    vt_stream *stream;    /* NULL while away */
+    vt_timer timer;       /* for the engine's deadline */
+    vt_task settle;
+    bool connected;
+    bool sending;     /* bytes of the engine's are in flight */
+    bool pulling;     /* events are being dispatched, further up the stack */
+    int64_t began_us; /* this phase of the opening */
+    vital_opening opening;
+    vt_address peer; /* size 0: none */
+    char *peer_text; /* owned; made when asked for */
+};
+
+/* 0 or VITAL_ENOMEM. Borrows policy, events and owner. */
+int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
+                 const vital_events *events, const vt_conn_owner *owner);
+void vt_conn_finish(vital_conn *conn); /* accepts zeroed; ends the stream abruptly */
+
+/* Takes over a stream that is accepted or connected. */
+void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer);
+
+/* Something was done to the engine: pull, flush and re-arm before the turn ends. */
+void vt_conn_touch(vital_conn *conn);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * Where a server's streams come from: a listener. A server lends its policy to
+ * its connections, counts them, and ends when it is drained or its loop is.
+ */
+#include <vital/vital.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conn.h"
+#include "string_list.h"
+#include "url.h"
+
+/* Above the limit of connections; a client of ours reads Retry-After. */
+static const char FULL[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                           "Retry-After: 30\r\n"
+                           "Connection: close\r\n"
+                           "Content-Length: 0\r\n\r\n";
+
+struct vital_server {
+    vital_loop *loop;
+    vital_policy policy;
+    vital_events events;
+    void *user;
+    char **texts; /* owned, as the next: what the policy points to */
+    char **subprotocols;
+    char url[VT_ADDRESS_TEXT_BYTES + 16];
+    vt_listener *listener; /* NULL once draining */
+    vt_list members;
+    size_t count;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    vt_task last; /* drained, and nobody left */
+    vt_resident resident;
+    vt_grave grave;
+};
+
+struct member {
+    vital_conn conn; /* first */
+    vital_server *server;
+    vt_list link; /* in the server's members */
+    vt_grave grave;
+};
+
+/* ---------------------------------------------------------------- connections */
+
+static void bury_member(vt_grave *grave)
+{
+    free(VT_LIST_OWNER(grave, struct member, grave));
+}
+
+static void member_gone(vital_conn *conn)
+{
+    struct member *member = (struct member *)conn;
+    vital_server *server = member->server;
+    vt_list_remove(&member->link);
+    server->count--;
+    vt_conn_finish(conn);
+    vt_loop_bury(server->loop, &member->grave, bury_member);
+    if (server->count == 0 && server->listener == NULL)
+        vt_task_schedule(&server->last, server->loop);
+}
+
+static const vt_conn_owner MEMBER = {.gone = member_gone};
+
+static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
+{
+    vital_server *server = owner;
+    vital_bytes farewell = {FULL, sizeof FULL - 1};
+    if (server->count >= (size_t)server->policy.limits.connections)
+        goto refuse;
+    struct member *member = calloc(1, sizeof *member);
+    if (member == NULL)
+        goto refuse;
+    if (vt_conn_init(&member->conn, server->loop, &server->policy, &server->events, &MEMBER) != 0) {
+        free(member);
+        goto refuse;
+    }
+    member->server = server;
+    member->conn.user = server->user;
+    vt_list_init(&member->link);
+    vt_list_append(&server->members, &member->link);
+    server->count++;
+    vt_conn_adopt(&member->conn, stream, peer);
+    return;
+
+refuse:
+    vt_stream_close(stream, VT_END_POLITE, farewell);
+}
+
+/* ----------------------------------------------------------------- life cycle */
+
+static void free_server(vital_server *server)
+{
+    vt_string_list_free(server->texts);
+    vt_string_list_free(server->subprotocols);
+    free(server);
+}
+
+static void bury_server(vt_grave *grave)
+{
+    free_server(VT_LIST_OWNER(grave, vital_server, grave));
+}
+
+static void last_is_gone(void *owner)
+{
+    vital_server *server = owner;
+    vt_loop_leave(&server->resident);
+    vt_loop_bury(server->loop, &server->grave, bury_server);
+    if (server->drained != NULL)
+        server->drained(server->drained_arg);
+}
+
+static void evict(vt_resident *resident)
+{
+    vital_server *server = VT_LIST_OWNER(resident, vital_server, resident);
+    if (server->listener != NULL)
+        vt_listener_close(server->listener);
+    server->listener = NULL;
+    while (!vt_list_empty(&server->members))
+        member_gone(&VT_LIST_OWNER(server->members.next, struct member, link)->conn);
+    vt_task_finish(&server->last);
+    vt_loop_bury(server->loop, &server->grave, bury_server);
+}
+
+static int make_policy(vital_server *server, const vital_listen_options *options,
+                       const char **problem)
+{
+    const char *const texts[] = {options->heartbeat.text == NULL ? "heartbeat"
+                                                                 : options->heartbeat.text,
+                                 options->heartbeat.reply, NULL};
+    server->texts = vt_string_list_copy(texts);
+    server->subprotocols = vt_string_list_copy(options->subprotocols);
+    if (server->texts == NULL || server->subprotocols == NULL)
+        return VITAL_ENOMEM;
+    server->policy = (vital_policy){
+        .role = VITAL_SERVER,
+        .heartbeat = options->heartbeat,
+        .limits = options->limits,
+        .subprotocols = (const char *const *)server->subprotocols,
+        .ask = options->events.accept != NULL,
+    };
+    server->policy.heartbeat.text = server->texts[0];
+    server->policy.heartbeat.reply = server->texts[1];
+    return vital_policy_init(&server->policy, problem);
+}
+
+static int make_address(vt_address *out, const char *text, const char **problem)
+{
+    vt_url url = {.port = 0};
+    int error = vt_url_parse_address(&url, text, problem);
+    if (error != 0)
+        return error;
+    bool fits = url.socket != NULL ? vt_address_unix(out, url.socket)
+                                   : vt_address_numeric(out, url.host, url.port);
+    vt_url_finish(&url);
+    if (fits)
+        return 0;
+    *problem = "this address cannot be listened on: write a numeric address and a port, such as "
+               "127.0.0.1:9001, or unix:/path/of/socket";
+    return VITAL_EINVAL;
+}
+
+static int start_listening(vital_server *server, const vt_address *address, bool share_port)
+{
+    vt_address bound;
+    char text[VT_ADDRESS_TEXT_BYTES];
+    server->listener = vt_listener_open(server->loop, address, share_port, accepted, server,
+                                        &bound);
+    if (server->listener == NULL) {
+        int error = errno;
+        vt_address_text(text, address);
+        vt_loop_fail(server->loop, VITAL_ESYSTEM, "cannot listen on %s: %s", text, strerror(error));
+        errno = error;
+        return VITAL_ESYSTEM;
+    }
+    vt_address_text(text, &bound);
+    if (bound.any.sa_family == AF_UNIX)
+        snprintf(server->url, sizeof server->url, "ws+%s", text);
+    else
+        snprintf(server->url, sizeof server->url, "ws://%s/", text);
+    return 0;
+}
+
+int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_options *options)
+{
+    if (out == NULL || loop == NULL || options == NULL)
+        return VITAL_EINVAL;
+    *out = NULL;
+    if (options->address == NULL)
+        return vt_loop_fail(loop, VITAL_EINVAL, "options.address is missing");
+    vital_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return vt_loop_fail(loop, VITAL_ENOMEM, "out of memory");
+    server->loop = loop;
+    server->events = options->events;
+    server->user = options->user;
+    vt_list_init(&server->members);
+    vt_task_init(&server->last, last_is_gone, server);
+
+    const char *problem = "out of memory";
+    vt_address address;
+    int error = make_address(&address, options->address, &problem);
+    if (error == 0)
+        error = make_policy(server, options, &problem);
+    if (error != 0)
+        vt_loop_fail(loop, error, "%s", problem);
+    else
+        error = start_listening(server, &address, options->share_port);
+    if (error != 0) {
+        free_server(server);
+        return error;
+    }
+    vt_loop_settle(loop, &server->resident, evict);
+    *out = server;
+    return 0;
+}
+
+const char *vital_server_url(const vital_server *server)
+{
+    return server->url;
+}
+
+size_t vital_server_count(const vital_server *server)
+{
+    return server->count;
+}
+
+void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
+                        void (*drained)(void *arg), void *arg)
+{
+    if (server == NULL || server->listener == NULL)
+        return;
+    vt_listener_close(server->listener);
+    server->listener = NULL;
+    server->drained = drained;
+    server->drained_arg = arg;
+    for (vt_list *link = server->members.next; link != &server->members; link = link->next)
+        vital_close(&VT_LIST_OWNER(link, struct member, link)->conn, code, reason);
+    if (server->count == 0)
+        vt_task_schedule(&server->last, server->loop);
+}

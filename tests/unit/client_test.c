@@ -1,0 +1,758 @@
+/*
+ * Where a client's streams come from and what becomes of it: names and numbers,
+ * failures with their sentences, and the way back, with nothing lost.
+ */
+#include <vital/vital.h>
+
+#include "live.h"
+#include "raw_websocket.h"
+
+#include "fake_backend.h"
+
+static const vital_reconnect SOON = {.first_ms = 20, .min_ms = 20, .max_ms = 60};
+static const vital_reconnect NEVER = {.never = true};
+static const vital_heartbeat NO_BEAT = {.kind = VITAL_BEAT_NONE};
+
+static char url_text[256];
+
+static const char *url_of(uint16_t port)
+{
+    snprintf(url_text, sizeof url_text, "ws://127.0.0.1:%u/", (unsigned)port);
+    return url_text;
+}
+
+static vital_conn *connect_to(vital_loop *loop, witness *seen, const char *url,
+                              vital_reconnect reconnect)
+{
+    return live_connect(loop, &(vital_connect_options){
+                                  .url = url,
+                                  .events = WITNESS,
+                                  .user = seen,
+                                  .reconnect = reconnect,
+                                  .heartbeat = NO_BEAT,
+                              });
+}
+
+static vital_server *serve_on(vital_loop *loop, witness *seen, const char *address)
+{
+    return live_listen(loop, &(vital_listen_options){
+                                 .address = address,
+                                 .events = WITNESS,
+                                 .user = seen,
+                                 .heartbeat = NO_BEAT,
+                             });
+}
+
+/* ------------------------------------------------------------- misconfiguration */
+
+static void options_that_cannot_work_are_refused_in_a_sentence(void **state)
+{
+    live *test = *state;
+    static const char *const bad_header[] = {"Host: example.org", NULL};
+    static const char *const bad_protocol[] = {"two words", NULL};
+    static const char *const twice[] = {"a", "b", "a", NULL};
+    static const struct {
+        vital_connect_options options;
+        int error;
+        const char *words;
+    } all[] = {
+        {{.url = NULL}, VITAL_EINVAL, "url"},
+        {{.url = ""}, VITAL_EINVAL, ""},
+        {{.url = "http://127.0.0.1/"}, VITAL_EINVAL, "ws"},
+        {{.url = "ws://"}, VITAL_EINVAL, ""},
+        {{.url = "ws://127.0.0.1:65536/"}, VITAL_EINVAL, "port"},
+        {{.url = "ws://127.0.0.1/#there"}, VITAL_EINVAL, "fragment"},
+        {{.url = "wss://127.0.0.1/"}, VITAL_EUNSUPPORTED, "TLS"},
+        {{.url = "ws+unix:"}, VITAL_EINVAL, "socket"},
+        {{.url = "ws://h/", .headers = bad_header}, VITAL_EINVAL, ""},
+        {{.url = "ws://h/", .subprotocols = bad_protocol}, VITAL_EINVAL, ""},
+        {{.url = "ws://h/", .subprotocols = twice}, VITAL_EINVAL, "twice"},
+        {{.url = "ws://h/", .heartbeat = {.interval_ms = -2}}, VITAL_EINVAL, "negative"},
+        {{.url = "ws://h/", .heartbeat = {.kind = VITAL_BEAT_TEXT, .text = ""}},
+         VITAL_EINVAL,
+         "text"},
+        {{.url = "ws://h/", .reconnect = {.min_ms = 2, .max_ms = 1}}, VITAL_EINVAL, "min_ms"},
+        {{.url = "ws://h/", .limits = {.open_ms = -1}}, VITAL_EINVAL, "negative"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vital_conn *conn = (vital_conn *)(uintptr_t)1;
+        int error = vital_connect(&conn, test->loop, &all[i].options);
+        if (error != all[i].error)
+            fail_msg("%s (%zu): %d and not %d", all[i].options.url, i, error, all[i].error);
+        assert_null(conn);
+        assert_true(strlen(vital_loop_problem(test->loop)) > 10);
+        assert_says(vital_loop_problem(test->loop), all[i].words);
+    }
+    vital_conn *conn;
+    assert_int_equal(vital_connect(NULL, test->loop, &all[0].options), VITAL_EINVAL);
+    assert_int_equal(vital_connect(&conn, NULL, &all[0].options), VITAL_EINVAL);
+    assert_int_equal(vital_connect(&conn, test->loop, NULL), VITAL_EINVAL);
+}
+
+static void a_unix_path_that_does_not_fit_is_refused_in_a_sentence(void **state)
+{
+    live *test = *state;
+    char url[300] = "ws+unix:/";
+    memset(url + strlen(url), 'x', 200);
+    vital_conn *conn;
+    assert_int_equal(vital_connect(&conn, test->loop, &(vital_connect_options){.url = url}),
+                     VITAL_EINVAL);
+    assert_says(vital_loop_problem(test->loop), "Unix socket");
+}
+
+/* ------------------------------------------------------------------ unreachable */
+
+static void a_closed_port_is_unreachable_and_the_sentence_names_it(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    uint16_t port;
+    int bound = raw_bind(&port);
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)port);
+    connect_to(test->loop, &seen, url_of(port), NEVER);
+    assert_int_equal(seen.closes, 0); /* nothing calls back from inside */
+    step_until(test, seen.closes == 1, "the failure is told");
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_int_equal(seen.verdict.error, ECONNREFUSED);
+    assert_int_equal(seen.verdict.open_ms, -1);
+    assert_int_equal(seen.verdict.pulse.heard_ms, -1);
+    assert_int_equal(seen.opens, 0);
+    assert_says(seen.verdict.text, address);
+    assert_says(seen.verdict.text, "Connection refused");
+    assert_string_equal(seen.peer, "");
+    close(bound);
+}
+
+static void a_unix_socket_that_is_not_there_is_unreachable(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    char url[128];
+    snprintf(url, sizeof url, "ws+unix:%s/nobody", test->directory);
+    connect_to(test->loop, &seen, url, NEVER);
+    step_until(test, seen.closes == 1, "the failure is told");
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_int_equal(seen.verdict.error, ENOENT);
+    assert_says(seen.verdict.text, test->directory);
+}
+
+static void a_server_that_never_answers_the_upgrade_is_unreachable(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    uint16_t port;
+    int listener = raw_listen(&port);
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = url_of(port),
+                                 .events = WITNESS,
+                                 .user = &seen,
+                                 .reconnect = NEVER,
+                                 .limits = {.open_ms = 150},
+                             });
+    step_until(test, seen.closes == 1, "the time limit is reached");
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_says(seen.verdict.text, "did not answer the upgrade");
+    close(listener);
+}
+
+/* --------------------------------------------------------------------- rejected */
+
+static void answer_with(live *test, witness *seen, const char *answer)
+{
+    raw_peer peer;
+    uint16_t port;
+    int listener = raw_listen(&port);
+    connect_to(test->loop, seen, url_of(port), NEVER);
+    step_until(test, raw_accept(&peer, listener), "the client comes");
+    step_until(test, raw_has(&peer, "\r\n\r\n"), "its request has come");
+    raw_send(&peer, answer, strlen(answer));
+    raw_close(&peer);
+    close(listener);
+    step_until(test, seen->closes == 1, "the verdict comes");
+}
+
+static void an_http_server_that_knows_no_websocket_rejects(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    answer_with(test, &seen, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    assert_cause(&seen, VITAL_REJECTED);
+    assert_int_equal(seen.verdict.status, 404);
+    assert_true(seen.verdict.final);
+    assert_says(seen.verdict.text, "404 Not Found");
+    assert_int_equal(strncmp(seen.peer, "127.0.0.1:", 10), 0);
+}
+
+static void a_server_that_speaks_no_http_misbehaves(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    answer_with(test, &seen, "220 mail.example.org ESMTP\r\n\r\n");
+    assert_cause(&seen, VITAL_MISBEHAVED);
+}
+
+static void a_server_that_hangs_up_instead_of_answering_has_cut(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    answer_with(test, &seen, "");
+    assert_cause(&seen, VITAL_CUT);
+    assert_int_equal(seen.opens, 0);
+    assert_int_equal(seen.verdict.open_ms, -1);
+}
+
+/* ------------------------------------------------------------- what is asked for */
+
+static void the_request_says_what_the_options_say(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"Authorization: Bearer xyz", "X-Two: 2", NULL};
+    static const char *const protocols[] = {"chat.2", "chat.1", NULL};
+    witness seen = {.opens = 0};
+    raw_peer peer;
+    uint16_t port;
+    char url[64], host[64];
+    int listener = raw_listen(&port);
+    snprintf(url, sizeof url, "ws://localhost:%u/room/7?x=%%20y", (unsigned)port);
+    snprintf(host, sizeof host, "\r\nHost: localhost:%u\r\n", (unsigned)port);
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = url,
+                                 .events = WITNESS,
+                                 .user = &seen,
+                                 .headers = headers,
+                                 .subprotocols = protocols,
+                                 .reconnect = NEVER,
+                             });
+    memset(url, 'x', sizeof url - 1); /* all was copied */
+    step_until(test, raw_accept(&peer, listener), "the client comes");
+    step_until(test, raw_has(&peer, "\r\n\r\n"), "its request has come");
+    const char *request = (const char *)peer.bytes;
+    assert_int_equal(strncmp(request, "GET /room/7?x=%20y HTTP/1.1\r\n", 29), 0);
+    assert_says(request, host);
+    assert_says(request, "\r\nAuthorization: Bearer xyz\r\n");
+    assert_says(request, "\r\nX-Two: 2\r\n");
+    assert_says(request, "\r\nSec-WebSocket-Protocol: chat.2, chat.1\r\n");
+    assert_says(request, "\r\nSec-WebSocket-Version: 13\r\n");
+    raw_upgrade_server(test, &peer, -1);
+    step_until(test, seen.opens == 1, "the client is open");
+    vital_opening opening;
+    vital_conn_opening(seen.conn, &opening);
+    assert_true(opening.name_us >= 0);
+    raw_close(&peer);
+    close(listener);
+    step_until(test, seen.closes == 1, "the end is noticed");
+}
+
+static void a_subprotocol_is_agreed_on(void **state)
+{
+    live *test = *state;
+    static const char *const ours[] = {"chat.1", "chat.3", NULL};
+    static const char *const offered[] = {"chat.3", "chat.1", NULL};
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                       .address = "127.0.0.1:0",
+                                                       .events = WITNESS,
+                                                       .user = &server_seen,
+                                                       .subprotocols = ours,
+                                                   });
+    vital_conn *conn = live_connect(test->loop, &(vital_connect_options){
+                                                    .url = vital_server_url(server),
+                                                    .events = WITNESS,
+                                                    .user = &seen,
+                                                    .subprotocols = offered,
+                                                });
+    assert_string_equal(vital_conn_subprotocol(conn), "");
+    step_until(test, seen.opens == 1 && server_seen.opens == 1, "both are open");
+    assert_string_equal(vital_conn_subprotocol(conn), "chat.1");
+    assert_string_equal(vital_conn_subprotocol(server_seen.conn), "chat.1");
+}
+
+static void a_text_heartbeat_is_answered_and_not_shown(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.echo = true}, seen = {.opens = 0};
+    vital_server *server = serve_on(test->loop, &server_seen, "127.0.0.1:0");
+    vital_conn *conn = live_connect(test->loop,
+                                    &(vital_connect_options){
+                                        .url = vital_server_url(server),
+                                        .events = WITNESS,
+                                        .user = &seen,
+                                        .heartbeat = {.kind = VITAL_BEAT_TEXT, .interval_ms = 50},
+                                    });
+    vital_pulse pulse = {.beats_answered = 0};
+    step_until(test, (vital_conn_pulse(conn, &pulse), pulse.beats_answered >= 3),
+               "three beats are answered");
+    assert_int_equal(seen.messages, 0);
+    assert_int_equal(server_seen.messages, 0);
+    assert_true(pulse.proof_ms >= 0);
+}
+
+/* ------------------------------------------------------------- addresses and names */
+
+static void a_name_is_looked_up_and_its_addresses_are_tried_in_turn(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = serve_on(test->loop, &server_seen, "127.0.0.1:0");
+    char url[64];
+    snprintf(url, sizeof url, "ws://localhost%s", strrchr(vital_server_url(server), ':'));
+    connect_to(test->loop, &seen, url, NEVER);
+    step_until(test, seen.opens == 1, "localhost is reached, over IPv4 if need be");
+}
+
+static void ipv6_works_like_ipv4(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server;
+    if (vital_listen(&server, test->loop,
+                     &(vital_listen_options){
+                         .address = "[::1]:0", .events = WITNESS, .user = &server_seen}) != 0) {
+        print_error("SKIPPED, no IPv6 here: %s\n", vital_loop_problem(test->loop));
+        skip();
+    }
+    assert_int_equal(strncmp(vital_server_url(server), "ws://[::1]:", 11), 0);
+    vital_conn *conn = connect_to(test->loop, &seen, vital_server_url(server), NEVER);
+    step_until(test, seen.opens == 1 && server_seen.opens == 1, "both are open");
+    assert_int_equal(strncmp(vital_conn_peer(conn), "[::1]:", 6), 0);
+    assert_int_equal(strncmp(vital_conn_peer(server_seen.conn), "[::1]:", 6), 0);
+}
+
+static void unix_sockets_work_like_tcp(void **state)
+{
+    live *test = *state;
+    char address[128], abstract[64];
+    snprintf(address, sizeof address, "unix:%s/socket", test->directory);
+    snprintf(abstract, sizeof abstract, "unix:@vital-test-%d", (int)getpid());
+    const char *const all[] = {address, abstract};
+    for (int i = 0; i < 2; i++) {
+        witness server_seen = {.echo = true}, seen = {.opens = 0};
+        vital_server *server = serve_on(test->loop, &server_seen, all[i]);
+        assert_int_equal(strncmp(vital_server_url(server), "ws+unix:", 8), 0);
+        vital_conn *conn = connect_to(test->loop, &seen, vital_server_url(server), NEVER);
+        step_until(test, seen.opens == 1 && server_seen.opens == 1, "both are open");
+        assert_string_equal(vital_conn_peer(conn), all[i]);
+        assert_string_equal(vital_conn_peer(server_seen.conn), "unix:");
+        assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("hello")), 0);
+        step_until(test, seen.messages == 1, "the echo comes");
+        vital_server_drain(server, 1000, NULL, NULL, NULL);
+        step_until(test, seen.closes == 1, "the client is told");
+    }
+}
+
+/* -------------------------------------------------- on a backend without a network */
+
+static int fake_setup(void **state)
+{
+    vital_loop *loop;
+    if (vt_loop_create(&loop, &FAKE_BACKEND) != 0)
+        return -1;
+    *state = loop;
+    return 0;
+}
+
+static int fake_teardown(void **state)
+{
+    vital_loop_destroy(*state);
+    return 0;
+}
+
+static void a_numeric_address_is_never_looked_up(void **state)
+{
+    vital_loop *loop = *state;
+    static const char *const urls[] = {"ws://127.0.0.1:9/", "ws://[::1]:9/", "ws+unix:/run/x"};
+    for (int i = 0; i < 3; i++) {
+        witness seen = {.opens = 0};
+        connect_to(loop, &seen, urls[i], NEVER);
+        for (int turns = 0; seen.closes == 0 && turns < 10; turns++)
+            assert_int_equal(vital_loop_step(loop, 10), 0);
+        assert_cause(&seen, VITAL_UNREACHABLE);
+    }
+    assert_int_equal(fake_of(loop)->connects, 3);
+    assert_int_equal(fake_of(loop)->lookups, 0);
+}
+
+static void answer_not_found(fake_loop *loop)
+{
+    fake_answer(loop, NULL, 0, "it has never been heard of");
+}
+
+static void answer_two_addresses(fake_loop *loop)
+{
+    vt_address addresses[2];
+    vt_address_numeric(&addresses[0], "192.0.2.1", 9);
+    vt_address_numeric(&addresses[1], "192.0.2.2", 9);
+    fake_answer(loop, addresses, 2, "");
+}
+
+static void a_name_that_is_not_found_is_unreachable(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    connect_to(loop, &seen, "ws://nobody.example:9/", NEVER);
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    assert_int_equal(fake_of(loop)->lookups, 1);
+    assert_string_equal(fake_of(loop)->host, "nobody.example");
+    fake_of(loop)->complete = answer_not_found;
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    assert_int_equal(seen.closes, 1);
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_says(seen.verdict.text,
+                "the name nobody.example was not found: it has never been heard of");
+}
+
+static void of_several_addresses_all_are_tried(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    connect_to(loop, &seen, "ws://two.example:9/", NEVER);
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    fake_of(loop)->complete = answer_two_addresses;
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    assert_int_equal(fake_of(loop)->connects, 2);
+    assert_int_equal(seen.closes, 1);
+    assert_says(seen.verdict.text, "none of 2 addresses of two.example, the last 192.0.2.2:9");
+}
+
+static void a_name_that_takes_too_long_is_given_up(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    live_connect(loop, &(vital_connect_options){.url = "ws://slow.example/",
+                                                .events = WITNESS,
+                                                .user = &seen,
+                                                .reconnect = NEVER,
+                                                .limits = {.open_ms = 3000}});
+    for (int turns = 0; seen.closes == 0 && turns < 100; turns++)
+        assert_int_equal(vital_loop_step(loop, -1), 0);
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_says(seen.verdict.text, "within the time limit");
+    assert_int_equal(fake_of(loop)->cancels, 1);
+    assert_in_range(fake_of(loop)->now_us - FAKE_START_US, 3000000, 3100000);
+}
+
+static void a_name_is_given_up_with_its_connection(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    vital_conn *conn = connect_to(loop, &seen, "ws://slow.example/", SOON);
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    vital_close(conn, 1000, NULL);
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    assert_int_equal(seen.closes, 1);
+    assert_cause(&seen, VITAL_CLOSED_BY_US);
+    assert_int_equal(fake_of(loop)->cancels, 1);
+
+    seen = (witness){.opens = 0};
+    connect_to(loop, &seen, "ws://slow.example/", SOON);
+    assert_int_equal(vital_loop_step(loop, 10), 0);
+    vital_loop_destroy(loop); /* it is cancelled too, as ASan would tell */
+    *state = NULL;
+    assert_int_equal(seen.closes, 0);
+}
+
+static void answer_late(void *owner)
+{
+    fake_loop *loop = owner;
+    if (loop->lookup != NULL)
+        answer_not_found(loop);
+}
+
+static void an_answer_in_the_turn_of_the_time_limit_comes_too_late(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    vt_timer timer;
+    live_connect(loop, &(vital_connect_options){.url = "ws://slow.example/",
+                                                .events = WITNESS,
+                                                .user = &seen,
+                                                .reconnect = {.first_ms = 60000},
+                                                .limits = {.open_ms = 3000}});
+    assert_int_equal(vt_timer_init(&timer, loop, answer_late, loop), 0);
+    assert_int_equal(vital_loop_step(loop, 0), 0);
+    vt_timer_arm(&timer, loop, FAKE_START_US + 3000000);
+    while (seen.closes == 0)
+        assert_int_equal(vital_loop_step(loop, -1), 0);
+    assert_says(seen.verdict.text, "within the time limit");
+    vt_timer_finish(&timer, loop);
+}
+
+static void a_client_tries_for_ever_at_growing_and_bounded_distances(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    connect_to(loop, &seen, "ws://127.0.0.1:9/",
+               (vital_reconnect){.first_ms = 1000, .min_ms = 500, .max_ms = 20000});
+    int64_t failed_us = -1, longest_us = 0;
+    while (fake_of(loop)->now_us < FAKE_START_US + 24LL * 3600 * 1000000) {
+        int closes = seen.closes, connects = fake_of(loop)->connects;
+        int64_t promised_ms = seen.verdict.retry_ms;
+        assert_int_equal(vital_loop_step(loop, -1), 0);
+        if (failed_us >= 0 && fake_of(loop)->connects > connects) {
+            int64_t waited_us = fake_of(loop)->now_us - failed_us;
+            assert_in_range(waited_us, promised_ms * 1000, promised_ms * 1000 + 60000);
+            assert_in_range(promised_ms, connects == 1 ? 0 : 500, connects == 1 ? 1000 : 20000);
+            longest_us = waited_us > longest_us ? waited_us : longest_us;
+        }
+        if (seen.closes > closes) {
+            assert_cause(&seen, VITAL_UNREACHABLE);
+            assert_false(seen.verdict.final);
+            failed_us = fake_of(loop)->now_us;
+        }
+    }
+    assert_true(seen.closes > 24 * 3600 / 20);
+    assert_true(longest_us > 15000000);
+    assert_int_equal(vt_loop_clock(loop).stalled_us, 0);
+}
+
+/* ------------------------------------------------------------------- giving it up */
+
+static void a_client_may_be_closed_before_anything_was_done(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    uint16_t port;
+    int listener = raw_listen(&port);
+    vital_conn *conn = connect_to(test->loop, &seen, url_of(port), SOON);
+    vital_close(conn, 1000, NULL);
+    vital_close(conn, 1000, NULL);
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("x")), VITAL_ECLOSED);
+    assert_int_equal(seen.closes, 0);
+    step_until(test, seen.closes == 1, "it is told");
+    assert_cause(&seen, VITAL_CLOSED_BY_US);
+    assert_true(seen.verdict.final);
+    close(listener);
+}
+
+/* The outcome is there, and the loop has not looked yet. */
+static void close_while_connecting(live *test, uint16_t port)
+{
+    witness seen = {.opens = 0};
+    vital_conn *conn = connect_to(test->loop, &seen, url_of(port), SOON);
+    assert_int_equal(vital_loop_step(test->loop, 0), 0);
+    assert_int_equal(seen.closes, 0);
+    vital_close(conn, 1000, NULL);
+    step_until(test, seen.closes == 1, "it is told");
+    assert_cause(&seen, VITAL_CLOSED_BY_US);
+    for (int i = 0; i < 3; i++)
+        live_step(test);
+    assert_int_equal(seen.closes, 1);
+}
+
+static void a_client_may_be_closed_while_it_connects(void **state)
+{
+    live *test = *state;
+    uint16_t open_port, closed_port;
+    int listener = raw_listen(&open_port), bound = raw_bind(&closed_port);
+    close_while_connecting(test, open_port);
+    close_while_connecting(test, closed_port);
+    close(listener);
+    close(bound);
+}
+
+static void a_client_may_be_closed_while_it_waits_for_the_upgrade(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    raw_peer peer;
+    uint16_t port;
+    int listener = raw_listen(&port);
+    vital_conn *conn = connect_to(test->loop, &seen, url_of(port), SOON);
+    step_until(test, raw_accept(&peer, listener), "the client comes");
+    step_until(test, raw_has(&peer, "\r\n\r\n"), "its request has come");
+    vital_close(conn, 1000, NULL);
+    step_until(test, seen.closes == 1, "it is told");
+    assert_cause(&seen, VITAL_CLOSED_BY_US);
+    step_until(test, raw_ended(&peer), "the stream ends");
+    raw_close(&peer);
+    close(listener);
+}
+
+/* -------------------------------------------------------------------- coming back */
+
+static void a_client_comes_back_with_what_was_sent_meanwhile(void **state)
+{
+    live *test = *state;
+    witness first = {.opens = 0}, second = {.opens = 0}, seen = {.opens = 0};
+    live_add_loop(test);
+    vital_server *server = serve_on(test->other, &first, "127.0.0.1:0");
+    char address[64], text[32];
+    snprintf(address, sizeof address, "%s", vital_server_url(server) + strlen("ws://"));
+    address[strlen(address) - 1] = '\0';
+    vital_conn *conn = connect_to(test->loop, &seen, vital_server_url(server), SOON);
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("before it was open")), 0);
+    step_until(test, first.messages == 1, "the early message arrives");
+    assert_string_equal(first.text, "before it was open");
+
+    vital_loop_destroy(test->other); /* the server goes away */
+    test->other = NULL;
+    step_until(test, seen.closes >= 1, "that is noticed");
+    assert_cause(&seen, VITAL_CUT);
+    assert_false(seen.verdict.final);
+    assert_in_range(seen.verdict.retry_ms, 0, 60);
+    assert_int_equal(seen.verdict.unsent, 0);
+    assert_int_equal(seen.verdict.unconfirmed, 1);
+    assert_int_equal(first.closes, 0);
+
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "while away %d", i);
+        assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text(text)), 0);
+    }
+    assert_int_equal(vital_ping(conn, vital_text("x")), VITAL_ESTATE);
+    assert_string_equal(vital_conn_peer(conn), "");
+    assert_int_equal(vital_conn_queued(conn), 3 * strlen(text));
+    int closes = seen.closes;
+    step_until(test, seen.closes >= closes + 3, "a few attempts fail");
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_int_equal(seen.verdict.unsent, 3);
+    assert_int_equal(seen.verdict.unconfirmed, 0); /* reported once */
+
+    live_add_loop(test);
+    serve_on(test->other, &second, address); /* and is back */
+    step_until(test, second.messages == 3, "what was sent meanwhile arrives");
+    assert_string_equal(second.text, "while away 2");
+    assert_int_equal(seen.opens, 2);
+    assert_ptr_equal(seen.conn, conn);
+    assert_int_equal(first.messages, 1);
+    assert_int_equal(vital_conn_queued(conn), 0);
+    assert_int_equal(seen.finals, 0);
+}
+
+static void a_client_that_is_told_to_restart_comes_back_and_one_that_is_done_does_not(void **state)
+{
+    live *test = *state;
+    static const struct {
+        uint16_t code;
+        bool final;
+    } all[] = {{1000, true}, {1001, false}, {1008, true}, {1011, false}, {4000, false}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        witness server_seen = {.opens = 0}, seen = {.opens = 0};
+        vital_server *server = serve_on(test->loop, &server_seen, "127.0.0.1:0");
+        vital_conn *conn = connect_to(test->loop, &seen, vital_server_url(server), SOON);
+        step_until(test, server_seen.opens == 1, "the server has it");
+        vital_close(server_seen.conn, all[i].code, "so be it");
+        step_until(test, seen.closes == 1, "the client is told");
+        assert_cause(&seen, VITAL_CLOSED_BY_PEER);
+        assert_int_equal(seen.verdict.code, all[i].code);
+        assert_int_equal(seen.verdict.final, all[i].final);
+        if (all[i].final)
+            continue;
+        step_until(test, seen.opens == 2, "the client is back");
+        vital_close(conn, 1000, NULL);
+        step_until(test, seen.finals == 1, "it is done");
+    }
+}
+
+typedef struct quitter {
+    witness seen;
+    int sent, pinged;
+} quitter;
+
+static void quit(vital_conn *conn, const vital_verdict *verdict)
+{
+    quitter *self = vital_user(conn);
+    witness_close(conn, verdict);
+    int sent = vital_send(conn, VITAL_TEXT, vital_text("to be kept"));
+    int pinged = vital_ping(conn, vital_text("x"));
+    if (self->seen.closes == 1) {
+        self->sent = sent;
+        self->pinged = pinged;
+    }
+    vital_close(conn, 1000, NULL);
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("x")), VITAL_ECLOSED);
+}
+
+static void a_client_that_closes_while_away_ends_at_once_with_a_verdict_of_its_own(void **state)
+{
+    live *test = *state;
+    quitter self = {.sent = 1, .pinged = 1};
+    uint16_t port;
+    int bound = raw_bind(&port);
+    vital_events events = WITNESS;
+    events.close = quit;
+    live_connect(test->loop,
+                 &(vital_connect_options){.url = url_of(port), .events = events, .user = &self});
+    step_until(test, self.seen.finals == 1, "the last verdict comes");
+    assert_int_equal(self.seen.closes, 2);
+    assert_int_equal(self.sent, 0);
+    assert_int_equal(self.pinged, VITAL_ESTATE);
+    assert_cause(&self.seen, VITAL_CLOSED_BY_US);
+    assert_int_equal(self.seen.verdict.unsent, 1);
+    close(bound);
+}
+
+static void messages_without_proof_are_counted_until_a_beat_proves_them(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    raw_peer peer;
+    uint16_t port;
+    int listener = raw_listen(&port);
+    vital_conn *conn = live_connect(test->loop, &(vital_connect_options){
+                                                    .url = url_of(port),
+                                                    .events = WITNESS,
+                                                    .user = &seen,
+                                                    .reconnect = NEVER,
+                                                    .heartbeat = {.interval_ms = 100},
+                                                });
+    raw_upgrade_server(test, &peer, listener);
+    step_until(test, seen.opens == 1, "the client is open");
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("one")), 0);
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("two")), 0);
+    step_until(test, raw_reaches(&peer, VT_OP_PING), "a beat follows them");
+    vt_frame frame;
+    uint8_t *payload = NULL;
+    size_t used = 0;
+    assert_true(raw_next(&peer, &frame, &payload, &used));
+    raw_frame(&peer, VT_OP_PONG, false, payload, (size_t)frame.size);
+    raw_take(&peer, used);
+    vital_pulse pulse = {.beats_answered = 0};
+    step_until(test, (vital_conn_pulse(conn, &pulse), pulse.beats_answered == 1), "it is proven");
+    assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("three")), 0);
+    step_until(test, raw_reaches(&peer, VT_OP_TEXT), "the third arrives");
+    raw_close(&peer);
+    close(listener);
+    step_until(test, seen.closes == 1, "the end is noticed");
+    assert_cause(&seen, VITAL_CUT);
+    assert_int_equal(seen.verdict.unconfirmed, 1);
+    assert_int_equal(seen.verdict.unsent, 0);
+    assert_int_equal(seen.verdict.pulse.beats_answered, 1);
+}
+
+#define fake_test(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        live_test(options_that_cannot_work_are_refused_in_a_sentence),
+        live_test(a_unix_path_that_does_not_fit_is_refused_in_a_sentence),
+        live_test(a_closed_port_is_unreachable_and_the_sentence_names_it),
+        live_test(a_unix_socket_that_is_not_there_is_unreachable),
+        live_test(a_server_that_never_answers_the_upgrade_is_unreachable),
+        live_test(an_http_server_that_knows_no_websocket_rejects),
+        live_test(a_server_that_speaks_no_http_misbehaves),
+        live_test(a_server_that_hangs_up_instead_of_answering_has_cut),
+        live_test(the_request_says_what_the_options_say),
+        live_test(a_subprotocol_is_agreed_on),
+        live_test(a_text_heartbeat_is_answered_and_not_shown),
+        live_test(a_name_is_looked_up_and_its_addresses_are_tried_in_turn),
+        live_test(ipv6_works_like_ipv4),
+        live_test(unix_sockets_work_like_tcp),
+        fake_test(a_numeric_address_is_never_looked_up),
+        fake_test(a_name_that_is_not_found_is_unreachable),
+        fake_test(of_several_addresses_all_are_tried),
+        fake_test(a_name_that_takes_too_long_is_given_up),
+        fake_test(a_name_is_given_up_with_its_connection),
+        fake_test(an_answer_in_the_turn_of_the_time_limit_comes_too_late),
+        fake_test(a_client_tries_for_ever_at_growing_and_bounded_distances),
+        live_test(a_client_may_be_closed_before_anything_was_done),
+        live_test(a_client_may_be_closed_while_it_connects),
+        live_test(a_client_may_be_closed_while_it_waits_for_the_upgrade),
+        live_test(a_client_comes_back_with_what_was_sent_meanwhile),
+        live_test(a_client_that_is_told_to_restart_comes_back_and_one_that_is_done_does_not),
+        live_test(a_client_that_closes_while_away_ends_at_once_with_a_verdict_of_its_own),
+        live_test(messages_without_proof_are_counted_until_a_beat_proves_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,533 @@
+/*
+ * Where a server's streams come from, whom it lets in, and how it ends.
+ */
+#include <vital/vital.h>
+
+#include "live.h"
+#include "raw_websocket.h"
+
+static const vital_heartbeat NO_BEAT = {.kind = VITAL_BEAT_NONE};
+static const vital_reconnect NEVER = {.never = true};
+
+static vital_server *serve(vital_loop *loop, witness *seen)
+{
+    return live_listen(loop, &(vital_listen_options){
+                                 .address = "127.0.0.1:0",
+                                 .events = WITNESS,
+                                 .user = seen,
+                                 .heartbeat = NO_BEAT,
+                             });
+}
+
+static vital_conn *join(vital_loop *loop, const vital_server *server, witness *seen)
+{
+    return live_connect(loop, &(vital_connect_options){
+                                  .url = vital_server_url(server),
+                                  .events = WITNESS,
+                                  .user = seen,
+                                  .heartbeat = NO_BEAT,
+                                  .reconnect = NEVER,
+                              });
+}
+
+static uint16_t port_of(const vital_server *server)
+{
+    return (uint16_t)atoi(strrchr(vital_server_url(server), ':') + 1);
+}
+
+static void count(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+/* ------------------------------------------------------------------ listening */
+
+static void options_that_cannot_work_are_refused_in_a_sentence(void **state)
+{
+    live *test = *state;
+    static const char *const twice[] = {"a", "a", NULL};
+    const vital_heartbeat text = {.kind = VITAL_BEAT_TEXT, .text = "beat"};
+    const vital_heartbeat answered = {.kind = VITAL_BEAT_TEXT, .text = "beat", .reply = "beat"};
+    const struct {
+        vital_listen_options options;
+        const char *words;
+    } all[] = {
+        {{.address = NULL}, "address"},
+        {{.address = ""}, ""},
+        {{.address = "127.0.0.1"}, "port"},
+        {{.address = "example.org:80"}, "numeric"},
+        {{.address = "127.0.0.1:65536"}, "port"},
+        {{.address = "unix:"}, "path"},
+        {{.address = "127.0.0.1:0", .heartbeat = text}, "reply"},
+        {{.address = "127.0.0.1:0", .heartbeat = answered}, "reply"},
+        {{.address = "127.0.0.1:0", .heartbeat = {.kind = 7}}, "kind"},
+        {{.address = "127.0.0.1:0", .subprotocols = twice}, "twice"},
+        {{.address = "127.0.0.1:0", .limits = {.connections = -1}}, "negative"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vital_server *server = (vital_server *)(uintptr_t)1;
+        int error = vital_listen(&server, test->loop, &all[i].options);
+        if (error != VITAL_EINVAL)
+            fail_msg("%s (%zu): %d", all[i].options.address, i, error);
+        assert_null(server);
+        assert_true(strlen(vital_loop_problem(test->loop)) > 10);
+        assert_says(vital_loop_problem(test->loop), all[i].words);
+    }
+    vital_server *server;
+    assert_int_equal(vital_listen(NULL, test->loop, &all[0].options), VITAL_EINVAL);
+    assert_int_equal(vital_listen(&server, NULL, &all[0].options), VITAL_EINVAL);
+    assert_int_equal(vital_listen(&server, test->loop, NULL), VITAL_EINVAL);
+    vital_server_drain(NULL, 1000, NULL, NULL, NULL);
+}
+
+static void a_server_that_beats_by_text_beats_with_a_reply_of_its_own(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    const vital_heartbeat asking = {
+        .kind = VITAL_BEAT_TEXT, .text = "are you there?", .reply = "I am", .interval_ms = 50};
+    const vital_heartbeat answering = {
+        .kind = VITAL_BEAT_NONE, .text = "are you there?", .reply = "I am"};
+    vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                       .address = "127.0.0.1:0",
+                                                       .events = WITNESS,
+                                                       .user = &server_seen,
+                                                       .heartbeat = asking,
+                                                   });
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = vital_server_url(server),
+                                 .events = WITNESS,
+                                 .user = &seen,
+                                 .heartbeat = answering,
+                             });
+    step_until(test, server_seen.opens == 1, "the server has it");
+    vital_pulse pulse = {.beats_answered = 0};
+    step_until(test, (vital_conn_pulse(server_seen.conn, &pulse), pulse.beats_answered >= 3),
+               "three beats are answered");
+    assert_int_equal(seen.messages + server_seen.messages, 0);
+}
+
+static void port_0_picks_one_and_the_url_names_it(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = serve(test->loop, &server_seen);
+    assert_int_equal(strncmp(vital_server_url(server), "ws://127.0.0.1:", 15), 0);
+    assert_int_not_equal(port_of(server), 0);
+    vital_conn *conn = join(test->loop, server, &seen);
+    step_until(test, seen.opens == 1, "it is reached there");
+    assert_int_equal(vital_server_count(server), 1);
+    vital_close(conn, 1000, NULL);
+    step_until(test, vital_server_count(server) == 0, "it has gone");
+}
+
+static void an_address_that_is_taken_is_a_system_error_with_a_sentence(void **state)
+{
+    live *test = *state;
+    uint16_t port;
+    int listener = raw_listen(&port);
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)port);
+    vital_server *server;
+    errno = 0;
+    assert_int_equal(vital_listen(&server, test->loop, &(vital_listen_options){.address = address}),
+                     VITAL_ESYSTEM);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_null(server);
+    assert_says(vital_loop_problem(test->loop), address);
+    assert_says(vital_loop_problem(test->loop), "in use");
+    close(listener);
+}
+
+static void two_loops_share_a_port_if_both_want_to(void **state)
+{
+    live *test = *state;
+    enum { CROWD = 64 };
+    witness one = {.opens = 0}, two = {.opens = 0}, seen = {.opens = 0};
+    char address[64];
+    vital_server *second = NULL;
+    live_add_loop(test);
+    vital_listen_options options = {.address = "127.0.0.1:0",
+                                    .events = WITNESS,
+                                    .user = &one,
+                                    .heartbeat = NO_BEAT,
+                                    .share_port = true};
+    vital_server *first = live_listen(test->loop, &options);
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)port_of(first));
+    options.address = address;
+    options.user = &two;
+    options.share_port = false;
+    assert_int_equal(vital_listen(&second, test->other, &options), VITAL_ESYSTEM);
+    options.share_port = true;
+    second = live_listen(test->other, &options);
+    for (int i = 0; i < CROWD; i++)
+        join(test->loop, first, &seen);
+    step_until(test, seen.opens == CROWD && one.opens + two.opens == CROWD, "all are let in");
+    assert_true(one.opens > 0 && two.opens > 0); /* 2^-63 that the kernel takes one side */
+}
+
+static void a_unix_socket_is_unlinked_with_its_server(void **state)
+{
+    live *test = *state;
+    char address[128];
+    struct stat status;
+    snprintf(address, sizeof address, "unix:%s/socket", test->directory);
+    const char *path = address + strlen("unix:");
+    for (int i = 0; i < 3; i++) {
+        int drained = 0;
+        vital_server *server = live_listen(
+            test->loop, &(vital_listen_options){.address = address, .heartbeat = NO_BEAT});
+        assert_int_equal(stat(path, &status), 0);
+        assert_true(S_ISSOCK(status.st_mode));
+        if (i == 0) { /* one that is in use is left alone */
+            vital_server *rival;
+            assert_int_equal(
+                vital_listen(&rival, test->loop, &(vital_listen_options){.address = address}),
+                VITAL_ESYSTEM);
+            assert_says(vital_loop_problem(test->loop), path);
+        }
+        vital_server_drain(server, 1000, NULL, count, &drained);
+        assert_int_equal(stat(path, &status), -1);
+        step_until(test, drained == 1, "the server has ended");
+    }
+    int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    assert_true(strlen(path) < sizeof un.sun_path);
+    memcpy(un.sun_path, path, strlen(path));
+    assert_int_equal(bind(stale, (struct sockaddr *)&un, sizeof un), 0);
+    close(stale);
+    live_listen(test->loop, &(vital_listen_options){.address = address, .heartbeat = NO_BEAT});
+    /* and the teardown finds the directory empty */
+}
+
+/* ------------------------------------------------------------------ letting in */
+
+typedef struct doorkeeper {
+    witness seen; /* first: it is also the user of a witness */
+    int status;   /* the answer to everybody */
+    char path[64], header[64];
+    bool no_such_header;
+} doorkeeper;
+
+static int keep_door(vital_conn *conn, const vital_request *request)
+{
+    doorkeeper *self = vital_user(conn);
+    const char *header = vital_request_header(request, "x-token");
+    self->seen.accepts++;
+    snprintf(self->path, sizeof self->path, "%s", vital_request_path(request));
+    snprintf(self->header, sizeof self->header, "%s", header == NULL ? "(none)" : header);
+    self->no_such_header = vital_request_header(request, "X-Nothing") == NULL;
+    assert_int_equal(strncmp(vital_conn_peer(conn), "127.0.0.1:", 10), 0);
+    return self->status;
+}
+
+static vital_server *serve_with_keeper(live *test, doorkeeper *keeper)
+{
+    vital_events events = WITNESS;
+    events.accept = keep_door;
+    return live_listen(test->loop, &(vital_listen_options){
+                                       .address = "127.0.0.1:0",
+                                       .events = events,
+                                       .user = keeper,
+                                       .heartbeat = NO_BEAT,
+                                   });
+}
+
+static void accept_sees_the_path_and_the_headers(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"X-Token: sesame", NULL};
+    doorkeeper keeper = {.status = 0};
+    witness seen = {.opens = 0};
+    vital_server *server = serve_with_keeper(test, &keeper);
+    char url[128];
+    snprintf(url, sizeof url, "%sroom/7?lang=en", vital_server_url(server));
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = url,
+                                 .events = WITNESS,
+                                 .user = &seen,
+                                 .headers = headers,
+                                 .reconnect = NEVER,
+                             });
+    step_until(test, seen.opens == 1 && keeper.seen.opens == 1, "it is let in");
+    assert_int_equal(keeper.seen.accepts, 1);
+    assert_string_equal(keeper.path, "/room/7?lang=en");
+    assert_string_equal(keeper.header, "sesame");
+    assert_true(keeper.no_such_header);
+}
+
+static void accept_refuses_with_a_status(void **state)
+{
+    live *test = *state;
+    static const struct {
+        int said, sent;
+    } all[] = {{403, 403}, {400, 400}, {599, 599}, {399, 500}, {600, 500}, {-1, 500}, {200, 500}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        doorkeeper keeper = {.status = all[i].said};
+        witness seen = {.opens = 0};
+        vital_server *server = serve_with_keeper(test, &keeper);
+        join(test->loop, server, &seen);
+        step_until(test, seen.closes == 1 && keeper.seen.closes == 1, "both are told");
+        assert_cause(&seen, VITAL_REJECTED);
+        assert_int_equal(seen.verdict.status, all[i].sent);
+        assert_cause(&keeper.seen, VITAL_REJECTED);
+        assert_int_equal(keeper.seen.verdict.status, all[i].sent);
+        assert_int_equal(keeper.seen.verdict.open_ms, -1);
+        assert_int_equal(keeper.seen.opens + seen.opens, 0);
+        assert_int_equal(vital_server_count(server), 0);
+    }
+}
+
+static void a_request_that_is_no_upgrade_gets_an_http_answer(void **state)
+{
+    live *test = *state;
+    static const struct {
+        const char *request, *answer;
+    } all[] = {
+        {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 426 "},
+        {"POST / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 "},
+        {"hello\r\n\r\n", "HTTP/1.1 400 "},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        doorkeeper keeper = {.status = 0};
+        raw_peer peer;
+        vital_server *server = serve_with_keeper(test, &keeper);
+        raw_connect(&peer, port_of(server), 0);
+        raw_send(&peer, all[i].request, strlen(all[i].request));
+        step_until(test, raw_ended(&peer), "the answer has come, and the end");
+        assert_int_equal(peer.error, 0);
+        if (strncmp((const char *)peer.bytes, all[i].answer, strlen(all[i].answer)) != 0)
+            fail_msg("%s is not answered %s but %s", all[i].request, all[i].answer,
+                     (const char *)peer.bytes);
+        raw_close(&peer);
+        step_until(test, keeper.seen.closes == 1, "the server is told");
+        assert_cause(&keeper.seen, VITAL_REJECTED);
+        assert_int_equal(keeper.seen.accepts, 0);
+    }
+}
+
+static void who_says_nothing_is_answered_408_and_let_go(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    raw_peer peer;
+    vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                       .address = "127.0.0.1:0",
+                                                       .events = WITNESS,
+                                                       .user = &seen,
+                                                       .limits = {.open_ms = 150},
+                                                   });
+    raw_connect(&peer, port_of(server), 0);
+    raw_send(&peer, "GET / HT", 8);
+    step_until(test, raw_ended(&peer), "the server ends it");
+    assert_says((const char *)peer.bytes, "HTTP/1.1 408 ");
+    step_until(test, vital_server_count(server) == 0, "it is forgotten");
+    assert_int_equal(seen.closes, 1);
+    raw_close(&peer);
+}
+
+static void above_the_limit_of_connections_everybody_gets_503(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, one = {.opens = 0}, two = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                       .address = "127.0.0.1:0",
+                                                       .events = WITNESS,
+                                                       .user = &server_seen,
+                                                       .heartbeat = NO_BEAT,
+                                                       .limits = {.connections = 2},
+                                                   });
+    vital_conn *conn = join(test->loop, server, &one);
+    join(test->loop, server, &two);
+    step_until(test, server_seen.opens == 2, "two are in");
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = vital_server_url(server),
+                                 .events = WITNESS,
+                                 .user = &seen,
+                             });
+    step_until(test, seen.closes == 1, "the third is refused");
+    assert_cause(&seen, VITAL_REJECTED);
+    assert_int_equal(seen.verdict.status, 503);
+    assert_false(seen.verdict.final);
+    assert_in_range(seen.verdict.retry_ms, 30000, 37500); /* the server's Retry-After */
+    assert_int_equal(vital_server_count(server), 2);
+    assert_int_equal(server_seen.closes, 0);
+
+    vital_close(conn, 1000, NULL);
+    step_until(test, vital_server_count(server) == 1, "one has left");
+    witness late = {.opens = 0};
+    join(test->loop, server, &late);
+    step_until(test, late.opens == 1, "there is room again");
+}
+
+/* -------------------------------------------------------------------- draining */
+
+static void draining_nobody_is_told_later(void **state)
+{
+    live *test = *state;
+    int drained = 0;
+    vital_server *server = serve(test->loop, NULL);
+    vital_server_drain(server, 1001, "going", count, &drained);
+    assert_int_equal(drained, 0);
+    step_until(test, drained == 1, "it is told");
+    for (int i = 0; i < 3; i++)
+        live_step(test);
+    assert_int_equal(drained, 1);
+}
+
+static void draining_closes_everybody_with_the_code_and_the_reason(void **state)
+{
+    live *test = *state;
+    enum { CROWD = 50 };
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    raw_peer halfway;
+    int drained = 0;
+    uint16_t port;
+    vital_server *server = serve(test->loop, &server_seen);
+    port = port_of(server);
+    for (int i = 0; i < CROWD; i++)
+        join(test->loop, server, &seen);
+    raw_connect(&halfway, port, 0);
+    raw_send(&halfway, RAW_REQUEST, 20);
+    step_until(test, seen.opens == CROWD && vital_server_count(server) == CROWD + 1, "all are in");
+
+    vital_server_drain(server, 1012, "an update", count, &drained);
+    vital_server_drain(server, 1000, "again", count, &drained); /* no effect */
+    step_until(test, drained == 1, "the last has gone");
+    step_until(test, seen.closes == CROWD, "all are told");
+    assert_int_equal(server_seen.closes, CROWD + 1);
+    assert_cause(&seen, VITAL_CLOSED_BY_PEER);
+    assert_int_equal(seen.verdict.code, 1012);
+    assert_string_equal(seen.verdict.reason, "an update");
+    step_until(test, raw_ended(&halfway), "who was half in is let go too");
+    raw_close(&halfway);
+
+    witness late = {.opens = 0};
+    char url[64];
+    snprintf(url, sizeof url, "ws://127.0.0.1:%u/", (unsigned)port);
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = url, .events = WITNESS, .user = &late, .reconnect = NEVER});
+    step_until(test, late.closes == 1, "nobody is let in any more");
+    assert_cause(&late, VITAL_UNREACHABLE);
+    assert_int_equal(drained, 1);
+}
+
+static void a_peer_that_does_not_answer_delays_a_drain_only_so_long(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    raw_peer peer;
+    int drained = 0;
+    vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                       .address = "127.0.0.1:0",
+                                                       .events = WITNESS,
+                                                       .user = &seen,
+                                                       .limits = {.close_ms = 200},
+                                                   });
+    raw_connect(&peer, port_of(server), 0);
+    raw_upgrade_client(test, &peer);
+    step_until(test, seen.opens == 1, "the peer is in");
+    vital_server_drain(server, 1001, "going", count, &drained);
+    step_until(test, drained == 1, "the server has ended");
+    raw_expect_close(test, &peer, 1001, "going");
+    raw_close(&peer);
+}
+
+typedef struct heir {
+    live *test;
+    witness seen;
+    char address[64];
+    vital_server *server;
+} heir;
+
+static void succeed(void *arg)
+{
+    heir *self = arg;
+    self->server = live_listen(
+        self->test->loop,
+        &(vital_listen_options){.address = self->address, .events = WITNESS, .user = &self->seen});
+}
+
+static void when_a_server_has_drained_another_may_take_its_place(void **state)
+{
+    live *test = *state;
+    heir next = {.test = test};
+    witness server_seen = {.opens = 0}, seen = {.opens = 0}, late = {.opens = 0};
+    vital_server *server = serve(test->loop, &server_seen);
+    snprintf(next.address, sizeof next.address, "127.0.0.1:%u", (unsigned)port_of(server));
+    join(test->loop, server, &seen);
+    step_until(test, server_seen.opens == 1, "one is in");
+    vital_server_drain(server, 1001, NULL, succeed, &next);
+    step_until(test, next.server != NULL, "the successor listens");
+    join(test->loop, next.server, &late);
+    step_until(test, next.seen.opens == 1, "and lets in");
+}
+
+/* ---------------------------------------------------------------------- ending */
+
+static void a_loop_ends_with_everything_open_and_tells_nobody(void **state)
+{
+    live *test = *state;
+    enum { CROWD = 20 };
+    static uint8_t big[600 * 1024];
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    raw_peer halfway, silent;
+    uint16_t port;
+    char url[64];
+    int listener = raw_listen(&port);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%u/", (unsigned)port);
+    vital_server *server = serve(test->loop, &server_seen);
+    vital_conn *last = NULL;
+    for (int i = 0; i < CROWD; i++)
+        last = join(test->loop, server, &seen);
+    raw_connect(&halfway, port_of(server), 0);
+    raw_send(&halfway, RAW_REQUEST, 20);
+    raw_connect(&silent, port_of(server), 0);
+    raw_upgrade_client(test, &silent);
+    step_until(test, server_seen.opens == CROWD + 1 && seen.opens == CROWD, "all are in");
+
+    /* Connecting, upgrading, away, closing, lingering, sending, posted. */
+    live_connect(test->loop, &(vital_connect_options){.url = url, .events = WITNESS});
+    live_step(test);
+    live_connect(test->loop, &(vital_connect_options){.url = url, .events = WITNESS});
+    live_connect(test->loop, &(vital_connect_options){.url = "ws://localhost:1/"});
+    vital_close(server_seen.conn, 1000, NULL);
+    while (vital_send(last, VITAL_BINARY, (vital_bytes){big, sizeof big}) == 0)
+        continue;
+    live_step(test);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(vital_loop_post(test->loop, count, &seen.drains), 0);
+    vital_server *draining = serve(test->loop, NULL);
+    vital_server_drain(draining, 1000, NULL, count, &seen.drains);
+    int closes = seen.closes + server_seen.closes;
+    vital_loop_destroy(test->loop);
+    test->loop = NULL;
+    assert_int_equal(seen.closes + server_seen.closes, closes);
+    assert_int_equal(seen.drains, 0);
+    raw_close(&halfway);
+    raw_close(&silent);
+    close(listener);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        live_test(options_that_cannot_work_are_refused_in_a_sentence),
+        live_test(a_server_that_beats_by_text_beats_with_a_reply_of_its_own),
+        live_test(port_0_picks_one_and_the_url_names_it),
+        live_test(an_address_that_is_taken_is_a_system_error_with_a_sentence),
+        live_test(two_loops_share_a_port_if_both_want_to),
+        live_test(a_unix_socket_is_unlinked_with_its_server),
+        live_test(accept_sees_the_path_and_the_headers),
+        live_test(accept_refuses_with_a_status),
+        live_test(a_request_that_is_no_upgrade_gets_an_http_answer),
+        live_test(who_says_nothing_is_answered_408_and_let_go),
+        live_test(above_the_limit_of_connections_everybody_gets_503),
+        live_test(draining_nobody_is_told_later),
+        live_test(draining_closes_everybody_with_the_code_and_the_reason),
+        live_test(a_peer_that_does_not_answer_delays_a_drain_only_so_long),
+        live_test(when_a_server_has_drained_another_may_take_its_place),
+        live_test(a_loop_ends_with_everything_open_and_tells_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
