@@ -1,0 +1,188 @@
+"""Cases in which the peer is the client, and vital the server."""
+import functools
+import signal
+
+from case import LARGEST, SILENT_S, SIZES
+from children import check
+
+CLOSES = (
+    (1000, "that was all"),
+    (1001, "the page was left"),
+    (3000, "a library's own"),
+    (4999, "心" * 41),  # 123 bytes, the longest
+)
+
+
+def echoes(case, kind, size):
+    server = case.serve("--max-message", f"{LARGEST}B")
+    case.peer_connects(server)
+    payload = case.sized(kind, size)
+    case.peer_sends(payload)
+    case.peer.expect("message", payload.patience_s, **payload.as_told)
+
+
+def takes_fragments(case, kind):
+    case.peer_connects(case.serve())
+    payload = case.sized(kind, 65536)
+    case.peer_sends(payload, fragments="1,0,125,20000")
+    case.peer.expect("message", **payload.as_told)
+
+
+def answers_between_fragments(case):
+    case.peer_connects(case.serve())
+    payload = case.sized("text", 65536)
+    case.peer_sends(payload, fragments="1000", ping="beef")
+    case.peer.expect("pong", payload="beef")
+    case.peer.expect("message", **payload.as_told)
+
+
+def answers_pings(case, size):
+    case.peer_connects(case.serve())
+    payload = bytes(range(size)).hex()
+    case.peer.do("ping", payload=payload)
+    case.peer.expect("pong", payload=payload)
+
+
+def ignores_a_pong_that_it_did_not_ask_for(case):
+    case.peer_connects(case.serve())
+    case.peer.do("pong", payload="cafe")
+    hello = case.text("hello")
+    case.peer_sends(hello)
+    case.peer.expect("message", **hello.as_told)
+
+
+def beats_by_ping(case):
+    """A beat leaves only after the one before it was answered: so four beats are
+    three answers."""
+    server = case.serve("--beat", "200ms", "--answer-within", "5s")
+    case.peer_connects(server)
+    payloads = {case.peer.expect("ping")["payload"] for _ in range(4)}
+    check("the number of different nonces in 4 pings", len(payloads), 4)
+    case.peer.do("close", code=1000, reason="")
+    server.expect("close", cause="CLOSED_BY_PEER", code=1000, unconfirmed=0)
+
+
+def answers_beats_by_text(case):
+    """A beat is a text message that is exactly the text, however it is cut; what
+    only resembles it is the application's. Answers overtake echoes, so that the
+    last echo comes after all of them."""
+    case.peer_connects(case.serve("--beat", "200ms", "--answer-within", "5s"))
+    beat = case.text("heartbeat")
+    others = [case.text("heartbeats"), case.text("heartbeat", kind="binary"), case.text("heart")]
+    case.peer_sends(beat)
+    case.peer_sends(others[0])
+    case.peer_sends(beat)
+    case.peer_sends(others[1])
+    case.peer_sends(beat, fragments="5")
+    case.peer_sends(others[2])
+    told = [case.peer.expect("message") for _ in range(6)]
+    told = [(event["kind"], event["sha256"]) for event in told]
+    answer, *echoes_of_others = [(payload.kind, payload.as_told["sha256"])
+                                 for payload in (beat, *others)]
+    check("the messages", sorted(told), sorted([answer] * 3 + echoes_of_others))
+    check("the echoes", [event for event in told if event != answer], echoes_of_others)
+
+
+def echoes_what_is_no_beat(case):
+    case.peer_connects(case.serve("--beat-text", "tick"))
+    for text in ("heartbeat", "tick", "tock"):
+        payload = case.text(text)
+        case.peer_sends(payload)
+        case.peer.expect("message", **payload.as_told)
+
+
+def hears_a_close(case, code, reason):
+    server = case.serve()
+    case.peer_connects(server)
+    case.peer.do("close", code=code, reason=reason)
+    server.expect("close", cause="CLOSED_BY_PEER", code=code, reason=reason, id=1)
+    case.peer.expect("close", code=code)
+
+
+def hears_a_close_without_a_code(case):
+    server = case.serve()
+    case.peer_connects(server)
+    case.peer.do("close")
+    server.expect("close", cause="CLOSED_BY_PEER", code=1005, reason="")
+    case.peer.expect("close", code=1005)
+
+
+def says_goodbye(case, code, reason):
+    server = case.serve("--drain-code", str(code))
+    case.peer_connects(server)
+    server.signal(signal.SIGTERM)
+    case.peer.expect("close", code=code, reason=reason)
+    server.expect("close", cause="CLOSED_BY_US", code=code)
+    server.expect("drained")
+    server.exits(0)
+
+
+def declines_deflate(case):
+    opened = case.peer_connects(case.serve())
+    check("that deflate was offered", "permessage-deflate" in opened["offered"], True)
+    check("the extensions agreed on", opened["extensions"], "")
+    payload = case.text("very compressible " * 5000)
+    case.peer_sends(payload)
+    case.peer.expect("message", **payload.as_told)
+
+
+def agrees_on_a_subprotocol(case):
+    """Of those that both have, the one that the server prefers."""
+    server = case.mirror_listens("heart.v2", "heart.v1")
+    opened = case.peer_connects(server, header="yes", subprotocols="other,heart.v1,heart.v2")
+    check("the subprotocol", opened["subprotocol"], "heart.v2")
+    server.expect("open", subprotocol="heart.v2")
+
+
+def refuses(case):
+    """By a header that is missing, and not when it is there."""
+    server = case.mirror_listens("heart.v1")
+    case.peer.do("connect", url=server.url)
+    case.peer.expect("refused", status=401)
+    case.peer_connects(server, header="yes", subprotocols="heart.v1")
+
+
+def drops_a_frozen_client(case):
+    """And the client can come again."""
+    case.peer.may_complain = True
+    server = case.serve("--beat", "500ms", "--answer-within", "1s")
+    case.peer_connects(server)
+    case.peer.signal(signal.SIGSTOP)
+    server.expect("close", SILENT_S, cause="SILENT", id=1)
+    case.peer.signal(signal.SIGCONT)
+    case.peer.expect("close")
+    case.peer_connects(server)
+    server.expect("open", id=2)
+    hello = case.text("hello again")
+    case.peer_sends(hello)
+    case.peer.expect("message", **hello.as_told)
+
+
+def cases(kind):
+    """Names, which continue "vital serve, by a client of ...", and functions."""
+    partial = functools.partial
+    for message in ("text", "binary"):
+        for size in SIZES:
+            yield f"echoes {size} bytes of {message}", partial(echoes, kind=message, size=size)
+        yield f"takes {message} in fragments", partial(takes_fragments, kind=message)
+    yield "answers a ping between fragments", answers_between_fragments
+    for size in (0, 1, 125):
+        yield f"answers a ping with its {size} bytes", partial(answers_pings, size=size)
+    yield "ignores a pong that answers nothing", ignores_a_pong_that_it_did_not_ask_for
+    yield "beats by ping, and is answered", beats_by_ping
+    yield "answers beats by text, and echoes the rest", answers_beats_by_text
+    yield "answers the beat that it was told, no other", echoes_what_is_no_beat
+    for code, reason in CLOSES:
+        yield (f"hears the client close with {code} and {len(reason.encode())} bytes of reason",
+               partial(hears_a_close, code=code, reason=reason))
+    if kind.closes_without_a_code:
+        yield "hears the client close without a code", hears_a_close_without_a_code
+    yield ("says goodbye with 1001 and its reason",
+           partial(says_goodbye, code=1001, reason="server is shutting down"))
+    yield ("says goodbye with 1012 and its reason",
+           partial(says_goodbye, code=1012, reason="server is restarting"))
+    if kind.offers_deflate:
+        yield "declines permessage-deflate", declines_deflate
+    yield "agrees on a subprotocol", agrees_on_a_subprotocol
+    yield "refuses with 401 for want of a header", refuses
+    yield "drops a frozen client as SILENT, and takes it back", drops_a_frozen_client
