@@ -315,6 +315,9 @@ static bool next_flagged(vital_engine *engine, vital_event *out)
     if (engine->events == 0)
         return false;
     for (int type = VITAL_EVENT_CONNECT; type <= VITAL_EVENT_CLOSED; type++) {
+        /* What has come tells of the pulse: it is read first. */
+        if (type == VITAL_EVENT_HEALTH && engine->input.size > 0)
+            continue;
         if (!take_flag(engine, (vital_event_type)type))
             continue;
         out->type = (vital_event_type)type;

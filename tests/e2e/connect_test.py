@@ -202,6 +202,8 @@ class Events(ConnectCase):
         peer.send(PONG, beat.payload)
         alive = client.event("health")
         self.assertEqual(alive["health"], "alive")
+        self.assertIsNone(alive["waiting_ms"])
+        self.assertGreaterEqual(alive["rtt_ms"], 200) # of this answer, not of the one before
         peer.receive_opcode(PING)
         client.event("health", health="doubtful")
         lost = client.event("close")
@@ -214,8 +216,8 @@ class Events(ConnectCase):
         client, peer, _ = self.pair("--json", "--beat", "200ms", "--answer-within", "1s")
         client.event("health", health="doubtful")
         peer.send(TEXT, "not the answer")
-        client.event("health", health="alive")
         client.event("message", data="not the answer")
+        client.event("health", health="alive")
 
     def test_close(self):
         client, peer, _ = self.pair("--json", "--no-retry")
