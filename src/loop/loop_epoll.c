@@ -346,6 +346,8 @@ static void finish_connect(epoll_stream *stream)
     socklen_t size = sizeof error;
     if (error == 0 && getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
+    if (error == 0 && vt_socket_is_own_peer(stream->source.fd))
+        error = ECONNREFUSED;
     stream->connecting = false;
     if (error != 0)
         stream->ended = true;

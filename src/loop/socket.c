@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,16 @@ int vt_socket_connect(const vt_address *to, int *error)
     vt_socket_tune(fd, to->any.sa_family);
     *error = connect(fd, &to->any, to->size) == 0 || errno == EINPROGRESS ? 0 : errno;
     return fd;
+}
+
+bool vt_socket_is_own_peer(int fd)
+{
+    vt_address here = {.size = sizeof here.un}, there = {.size = sizeof there.un};
+    if (getsockname(fd, &here.any, &here.size) != 0 ||
+        getpeername(fd, &there.any, &there.size) != 0)
+        return false;
+    return here.any.sa_family != AF_UNIX && here.size == there.size &&
+           memcmp(&here.any, &there.any, here.size) == 0;
 }
 
 /* A Unix socket that nobody listens on any more is in the way of its successor. */

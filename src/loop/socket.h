@@ -13,6 +13,10 @@
  * its way or done, or why it failed at once. */
 int vt_socket_connect(const vt_address *to, int *error);
 
+/* Whether a connected socket is its own peer: TCP can join a local port that
+ * nobody listens on to itself, when the kernel picks just that port. */
+bool vt_socket_is_own_peer(int fd);
+
 /* Listens; a Unix socket whose owner is gone is replaced. A descriptor, or -1
  * with errno. `bound` is the address with the port that was picked. */
 int vt_socket_listen(const vt_address *on, bool share_port, vt_address *bound);
