@@ -202,19 +202,25 @@ int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_option
     const char *problem = "out of memory";
     vt_address address;
     int error = make_address(&address, options->address, &problem);
-    if (error == 0)
-        error = make_policy(server, options, &problem);
-    if (error != 0)
-        vt_loop_fail(loop, error, "%s", problem);
-    else
-        error = start_listening(server, &address, options->share_port);
     if (error != 0) {
-        free_server(server);
-        return error;
+        vt_loop_fail(loop, error, "cannot listen on %s: %s", options->address, problem);
+        goto fail;
     }
+    error = make_policy(server, options, &problem);
+    if (error != 0) {
+        vt_loop_fail(loop, error, "%s", problem);
+        goto fail;
+    }
+    error = start_listening(server, &address, options->share_port);
+    if (error != 0)
+        goto fail;
     vt_loop_settle(loop, &server->resident, evict);
     *out = server;
     return 0;
+
+fail:
+    free_server(server);
+    return error;
 }
 
 const char *vital_server_url(const vital_server *server)
