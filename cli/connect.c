@@ -40,6 +40,7 @@ typedef struct connect_settings {
     const char *url;
     int beat_ms;
     int answer_ms;
+    int open_ms;
     const char *beat_text; /* NULL: beat by ping frames */
     vital_reconnect reconnect;
     const char *const *headers;
@@ -315,7 +316,8 @@ static int begin(connect_state *client, vital_loop *loop)
         .heartbeat = heartbeat_of(settings),
         .reconnect = settings->reconnect,
         /* a message of the largest size fits beside another, and many small ones */
-        .limits = {.message_bytes = settings->message_bytes,
+        .limits = {.open_ms = settings->open_ms,
+                   .message_bytes = settings->message_bytes,
                    .queue_bytes = 2 * settings->message_bytes + SPARE_BYTES},
         .headers = settings->headers,
         .subprotocols = settings->subprotocols,
@@ -368,6 +370,8 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
          "beat by this text message instead of ping frames"},
         {"answer-within", 'a', OPTION_DURATION, {.duration_ms = &to->answer_ms}, "TIME",
          "how long a beat may stay without an answer (10s, then by the round trip)"},
+        {"open-within", 'w', OPTION_DURATION, {.duration_ms = &to->open_ms}, "TIME",
+         "how long an attempt to connect may take (10s)"},
         {"retry-first", 0, OPTION_DURATION, {.duration_ms = &to->reconnect.first_ms}, "TIME",
          "the first retry comes within this (2s)"},
         {"retry-min", 0, OPTION_DURATION, {.duration_ms = &to->reconnect.min_ms}, "TIME",

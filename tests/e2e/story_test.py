@@ -11,7 +11,8 @@ BEAT = 1.0
 ANSWER = 2.0
 SLACK = 0.5  # what the promise leaves to the machine
 CLIENT = ("--json", "--beat", "1s", "--beat-text", "heartbeat", "--answer-within", "2s",
-          "--retry-first", "200ms", "--retry-min", "100ms", "--retry-max", "3s")
+          "--open-within", "3s", "--retry-first", "200ms", "--retry-min", "100ms",
+          "--retry-max", "3s")
 
 
 class Story(VitalCase):
