@@ -10,19 +10,22 @@ OPTIONS ?=
 ARGS ?=
 ONLY ?=
 
-# $(call compile,directory,options,environment): builds in the directory, which
-# is configured at the first time and whenever OPTIONS are given.
+# $(call compile,directory,options,environment,targets): builds all, or only the
+# targets, in the directory, which is configured at the first time and whenever
+# OPTIONS are given.
 comma := ,
 define compile
 	@if [ ! -f $(1)/build.ninja ]; then $(3) meson setup $(1) $(2) $(OPTIONS); \
 	elif [ -n "$(OPTIONS)" ]; then meson configure $(1) $(OPTIONS); fi
-	@ninja -C $(1)
+	@ninja -C $(1) $(4)
 endef
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: build ## build, and start `vital serve` on 127.0.0.1:9001 (Ctrl-C ends it)
+run: ## build, and start `vital serve` on 127.0.0.1:9001 (Ctrl-C ends it)
+	@tools/bootstrap test
+	$(call compile,build,,,vital)
 	@exec build/vital serve $(ARGS)
 
 test: build ## run every test, and print the total
