@@ -187,6 +187,8 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
         return;
     }
     engine->input = (vt_input){bytes, size};
+    if (engine->state == VT_CLOSING)
+        vt_engine_extend_closing(engine, clock); /* the peer has still things to say */
     if (engine->state >= VT_OPEN && vt_heartbeat_heard(&engine->heart, clock))
         vt_engine_flag(engine, VITAL_EVENT_HEALTH);
 }

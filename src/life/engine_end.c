@@ -225,15 +225,20 @@ void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item
     vt_engine_closing_progress(engine, clock);
 }
 
+void vt_engine_extend_closing(vital_engine *engine, vital_clock clock)
+{
+    vt_engine_set_deadline(engine, clock, engine->policy->limits.close_ms);
+    if (engine->deadline_us > engine->patience_us)
+        engine->deadline_us = engine->patience_us;
+}
+
 void vt_engine_closing_progress(vital_engine *engine, vital_clock clock)
 {
     /* A refused upgrade ends without a close frame. */
     bool told = engine->opened_us < 0 ? !vt_outbox_in_flight(&engine->outbox)
                                       : vt_outbox_close_written(&engine->outbox);
     if (!told) {
-        vt_engine_set_deadline(engine, clock, engine->policy->limits.close_ms);
-        if (engine->deadline_us > engine->patience_us)
-            engine->deadline_us = engine->patience_us;
+        vt_engine_extend_closing(engine, clock);
     } else if (engine->state == VT_ENDING) {
         if (engine->await_end)
             vt_engine_set_deadline(engine, clock, AWAIT_END_MS);

@@ -92,6 +92,8 @@ void vt_engine_end(vital_engine *engine, vital_clock clock);
 void vt_engine_fail(vital_engine *engine, vital_clock clock, uint16_t code, const char *what);
 /* The peer's close frame. */
 void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item *item);
+/* CLOSING or ENDING: something still moves, so the limit begins anew. */
+void vt_engine_extend_closing(vital_engine *engine, vital_clock clock);
 /* ENDING or CLOSING: bytes have left. */
 void vt_engine_closing_progress(vital_engine *engine, vital_clock clock);
 /* CLOSING or ENDING: out of time. */

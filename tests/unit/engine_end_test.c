@@ -385,6 +385,24 @@ static void a_peer_that_does_not_answer_a_goodbye_is_waited_for_in_vain(void **s
     assert_non_null(strstr(client.verdict.text, "did not answer our close frame"));
 }
 
+static void a_peer_that_still_talks_after_our_goodbye_is_heard_out_with_an_end(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    vital_engine_close(client.engine, now, 1000, NULL);
+    int64_t start = now.now_us;
+    while (client.closed == 0) {
+        if (deadline(&client) <= now.now_us + 4 * S) {
+            tick_at_deadline(&client);
+            break;
+        }
+        pass(4 * S);
+        come_frame(&client, VT_OP_TEXT, "and another thing");
+    }
+    assert_int_equal(now.now_us - start, 30 * S); /* six times the limit */
+    assert_int_equal(client.verdict.cause, VITAL_CLOSED_BY_US);
+}
+
 static void a_peer_that_reads_slowly_is_given_patience_with_an_end(void **state)
 {
     (void)state;
@@ -601,6 +619,7 @@ int main(void)
         TEST(what_is_sent_while_the_peer_leaves_goes_to_the_next_socket),
         TEST(who_said_goodbye_sends_no_more),
         TEST(a_peer_that_does_not_answer_a_goodbye_is_waited_for_in_vain),
+        TEST(a_peer_that_still_talks_after_our_goodbye_is_heard_out_with_an_end),
         TEST(a_peer_that_reads_slowly_is_given_patience_with_an_end),
         TEST(a_stream_that_ends_during_our_goodbye_was_closed_by_us),
         TEST(who_is_away_closes_at_once_and_for_good),
