@@ -16,9 +16,10 @@ enum {
     DEFAULT_ANSWER_US = 10 * 1000 * 1000, /* before any round trip is known */
     SHORTEST_ANSWER_US = 5 * 1000 * 1000,
     LONGEST_ANSWER_US = 20 * 1000 * 1000,
-    /* Linux's own lower bound of a retransmission timeout. A segment that is
-     * lost five times running arrives after 1 + 2 + 4 + 8 + 16 = 31 of them. */
-    SHORTEST_RTO_US = 200 * 1000,
+    /* Linux's retransmission timeout is SRTT plus 4 RTTVAR or this, whichever is
+     * more. A segment that is lost five times running leaves again after
+     * 1 + 2 + 4 + 8 + 16 = 31 of them. */
+    LEAST_SPREAD_US = 200 * 1000,
     RTOS_OF_FIVE_LOSSES = 31,
 };
 
@@ -122,12 +123,11 @@ int64_t vt_heartbeat_answer_limit_us(const vt_heartbeat *heart, const vital_hear
     if (heart->srtt_us < 0)
         return DEFAULT_ANSWER_US;
 
-    int64_t rto_us = heart->srtt_us + 4 * heart->rttvar_us;
-    int64_t limit_us = rto_us + 1000 * 1000;
-    if (rto_us < SHORTEST_RTO_US)
-        rto_us = SHORTEST_RTO_US;
-    if (limit_us < RTOS_OF_FIVE_LOSSES * rto_us)
-        limit_us = RTOS_OF_FIVE_LOSSES * rto_us;
+    int64_t spread_us = 4 * heart->rttvar_us;
+    int64_t slow_us = heart->srtt_us + spread_us + 1000 * 1000;
+    int64_t rto_us = heart->srtt_us + (spread_us > LEAST_SPREAD_US ? spread_us : LEAST_SPREAD_US);
+    int64_t lossy_us = heart->srtt_us + RTOS_OF_FIVE_LOSSES * rto_us;
+    int64_t limit_us = slow_us > lossy_us ? slow_us : lossy_us;
     if (limit_us < SHORTEST_ANSWER_US)
         return SHORTEST_ANSWER_US;
     return limit_us > LONGEST_ANSWER_US ? LONGEST_ANSWER_US : limit_us;
