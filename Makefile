@@ -2,13 +2,15 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check asan tsan clang interop format tidy docs install clean
+.PHONY: help run test build demo check sim asan tsan clang interop format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`;
 # ONLY names tests or suites: make test ONLY='frame url'.
 OPTIONS ?=
 ARGS ?=
 ONLY ?=
+# SEEDS for the simulation: one, or a range.
+SEEDS ?= 1..1000
 
 # $(call compile,directory,options,environment,targets): builds all, or only the
 # targets, in the directory, which is configured at the first time and whenever
@@ -39,6 +41,9 @@ demo: build ## watch a connection die and heal, by itself, in under a minute
 	@tools/demo
 
 check: test tidy ## what to run before a commit
+
+sim: build ## live through SEEDS on a simulated network
+	@build/vital-sim --seeds $(SEEDS)
 
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/bootstrap test

@@ -32,7 +32,7 @@ typedef struct vt_backend {
     const char *name;
     size_t size; /* of the backend's loop, which begins with a struct vital_loop */
 
-    int (*start)(vital_loop *loop); /* 0, or -1 with errno */
+    int (*start)(vital_loop *loop, void *world); /* 0, or -1 with errno */
     void (*finish)(vital_loop *loop);
 
     int64_t (*now_us)(vital_loop *loop);
@@ -77,8 +77,12 @@ struct vital_loop {
     char problem[256];
 };
 
-/* As vital_loop_create(), on a backend of one's choice. */
-int vt_loop_create(vital_loop **out, const vt_backend *backend);
+/* As vital_loop_create(), on a backend of one's choice. `world` is what that
+ * backend's start() wants: NULL for the real one. */
+int vt_loop_create(vital_loop **out, const vt_backend *backend, void *world);
+
+/* When the loop wants to be back; INT64_MAX: nothing is due. */
+int64_t vt_loop_next_us(vital_loop *loop);
 
 /* The wait is over: reads the clock, and counts it as ours if it is late. */
 void vt_loop_woke(vital_loop *loop);

@@ -37,7 +37,7 @@ struct vt_post {
     void *arg;
 };
 
-int vt_loop_create(vital_loop **out, const vt_backend *backend)
+int vt_loop_create(vital_loop **out, const vt_backend *backend, void *world)
 {
     *out = NULL;
     vital_loop *loop = calloc(1, backend->size);
@@ -49,7 +49,7 @@ int vt_loop_create(vital_loop **out, const vt_backend *backend)
     vt_list_init(&loop->graves);
     if (pthread_mutex_init(&loop->posts_lock, NULL) != 0)
         goto fail_lock;
-    if (backend->start(loop) != 0)
+    if (backend->start(loop, world) != 0)
         goto fail_start;
     uint8_t seed[VT_RANDOM_SEED_BYTES];
     if (backend->seed(loop, seed) != 0 || vt_random_init(&loop->random, seed) != 0)
@@ -71,7 +71,7 @@ fail_lock:
 
 int vital_loop_create(vital_loop **out)
 {
-    return out == NULL ? VITAL_EINVAL : vt_loop_create(out, &vt_backend_epoll);
+    return out == NULL ? VITAL_EINVAL : vt_loop_create(out, &vt_backend_epoll, NULL);
 }
 
 static void bury_the_dead(vital_loop *loop)
@@ -152,8 +152,7 @@ static bool has_posts(vital_loop *loop)
     return some;
 }
 
-/* When the loop itself wants to be back. */
-static int64_t next_us(vital_loop *loop)
+int64_t vt_loop_next_us(vital_loop *loop)
 {
     if (loop->backend->busy(loop) || !vt_list_empty(&loop->tasks) || has_posts(loop))
         return 0;
@@ -220,7 +219,7 @@ static int64_t promise_us(vital_loop *loop, int64_t until_us)
 
 int vital_loop_step(vital_loop *loop, int timeout_ms)
 {
-    int64_t until_us = next_us(loop);
+    int64_t until_us = vt_loop_next_us(loop);
     if (timeout_ms >= 0) {
         int64_t limit_us = loop->backend->now_us(loop) + (int64_t)timeout_ms * 1000;
         /* Embedded in another loop, we are late only against what we told it
@@ -268,7 +267,7 @@ int vital_loop_fd(const vital_loop *loop)
 
 int vital_loop_wait_ms(vital_loop *loop)
 {
-    int64_t due_us = next_us(loop);
+    int64_t due_us = vt_loop_next_us(loop);
     if (due_us == INT64_MAX)
         return -1;
     int64_t wait_us = due_us - loop->backend->now_us(loop);

@@ -117,8 +117,9 @@ static int watch(epoll_loop *loop, epoll_source *source, uint32_t events)
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
 }
 
-static int start(vital_loop *base)
+static int start(vital_loop *base, void *world)
 {
+    (void)world; /* there is just one */
     epoll_loop *loop = epoll_of(base);
     vt_list_init(&loop->readable);
     vt_list_init(&loop->sending);

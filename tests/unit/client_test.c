@@ -341,12 +341,55 @@ static void unix_sockets_work_like_tcp(void **state)
     }
 }
 
+/* The real network, but names are answered by us: the first of two addresses is
+ * one on which nobody listens. */
+static uint16_t named_port;
+
+static void answer_two(void *arg)
+{
+    vt_lookup *lookup = arg;
+    vt_address addresses[2];
+    assert_true(vt_address_numeric(&addresses[0], "127.0.0.2", named_port));
+    assert_true(vt_address_numeric(&addresses[1], "127.0.0.1", named_port));
+    lookup->found(lookup->owner, addresses, 2, "");
+    free(lookup);
+}
+
+static vt_lookup *look_up_two(vital_loop *loop, const char *host, uint16_t port)
+{
+    vt_lookup *lookup = calloc(1, sizeof *lookup);
+    assert_non_null(lookup);
+    assert_string_equal(host, "two.example");
+    named_port = port;
+    lookup->loop = loop;
+    assert_int_equal(vital_loop_post(loop, answer_two, lookup), 0);
+    return lookup;
+}
+
+static void the_address_that_answers_is_the_one_that_is_named(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vt_backend naming = vt_backend_epoll;
+    naming.lookup = look_up_two;
+    assert_int_equal(vt_loop_create(&test->other, &naming, NULL), 0);
+    vital_server *server = serve_on(test->loop, &server_seen, "127.0.0.1:0");
+    const char *address = vital_server_url(server) + strlen("ws://");
+    char url[64];
+    snprintf(url, sizeof url, "ws://two.example%s", strchr(address, ':'));
+    vital_conn *conn = connect_to(test->other, &seen, url, NEVER);
+    step_until(test, seen.opens == 1, "the second address is reached");
+    assert_int_equal(strncmp(vital_conn_peer(conn), address, strlen(vital_conn_peer(conn))), 0);
+    vital_loop_destroy(test->other); /* before its backend, which is on the stack, ends */
+    test->other = NULL;
+}
+
 /* -------------------------------------------------- on a backend without a network */
 
 static int fake_setup(void **state)
 {
     vital_loop *loop;
-    if (vt_loop_create(&loop, &FAKE_BACKEND) != 0)
+    if (vt_loop_create(&loop, &FAKE_BACKEND, NULL) != 0)
         return -1;
     *state = loop;
     return 0;
@@ -737,6 +780,7 @@ int main(void)
         live_test(a_subprotocol_is_agreed_on),
         live_test(a_text_heartbeat_is_answered_and_not_shown),
         live_test(a_name_is_looked_up_and_its_addresses_are_tried_in_turn),
+        live_test(the_address_that_answers_is_the_one_that_is_named),
         live_test(ipv6_works_like_ipv4),
         live_test(unix_sockets_work_like_tcp),
         fake_test(a_numeric_address_is_never_looked_up),

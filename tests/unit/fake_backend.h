@@ -36,8 +36,9 @@ static inline fake_loop *fake_of(vital_loop *loop)
     return (fake_loop *)loop;
 }
 
-static inline int fake_start(vital_loop *loop)
+static inline int fake_start(vital_loop *loop, void *world)
 {
+    (void)world;
     fake_of(loop)->now_us = FAKE_START_US;
     fake_of(loop)->refusal = ECONNREFUSED;
     return 0;

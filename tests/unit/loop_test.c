@@ -25,7 +25,7 @@ static int setup(void **state)
 {
     (void)state;
     the = (fixture){.loop = NULL};
-    if (vt_loop_create(&the.loop, &FAKE_BACKEND) != 0)
+    if (vt_loop_create(&the.loop, &FAKE_BACKEND, NULL) != 0)
         return -1;
     the.fake = fake_of(the.loop);
     return 0;
@@ -842,16 +842,16 @@ static void a_wait_that_fails_ends_the_run_with_a_sentence(void **state)
     vt_backend broken = FAKE_BACKEND;
     broken.wait = wait_in_vain;
     vital_loop *loop;
-    assert_int_equal(vt_loop_create(&loop, &broken), 0);
+    assert_int_equal(vt_loop_create(&loop, &broken, NULL), 0);
     assert_string_equal(vital_loop_problem(loop), "");
     assert_int_equal(vital_loop_run(loop), VITAL_ESYSTEM);
     assert_non_null(strstr(vital_loop_problem(loop), strerror(EBADF)));
     vital_loop_destroy(loop);
 }
 
-static int start_in_vain(vital_loop *loop)
+static int start_in_vain(vital_loop *loop, void *world)
 {
-    (void)loop;
+    (void)loop, (void)world;
     return -1;
 }
 
@@ -867,11 +867,11 @@ static void a_loop_that_cannot_start_is_an_error_and_leaves_nothing(void **state
     vital_loop *loop = the.loop;
     vt_backend broken = FAKE_BACKEND;
     broken.start = start_in_vain;
-    assert_int_equal(vt_loop_create(&loop, &broken), VITAL_ESYSTEM);
+    assert_int_equal(vt_loop_create(&loop, &broken, NULL), VITAL_ESYSTEM);
     assert_null(loop);
     broken = FAKE_BACKEND;
     broken.seed = seed_in_vain;
-    assert_int_equal(vt_loop_create(&loop, &broken), VITAL_ESYSTEM);
+    assert_int_equal(vt_loop_create(&loop, &broken, NULL), VITAL_ESYSTEM);
     assert_null(loop);
     assert_int_equal(vital_loop_create(NULL), VITAL_EINVAL);
     vital_loop_destroy(NULL);
@@ -896,7 +896,7 @@ static void entropy_comes_from_the_backends_seed(void **state)
     vital_loop *loop;
     vital_entropy entropy = vt_loop_entropy(the.loop);
     entropy.fill(entropy.source, one, sizeof one);
-    assert_int_equal(vt_loop_create(&loop, &FAKE_BACKEND), 0);
+    assert_int_equal(vt_loop_create(&loop, &FAKE_BACKEND, NULL), 0);
     entropy = vt_loop_entropy(loop);
     entropy.fill(entropy.source, two, sizeof two);
     assert_memory_equal(one, two, sizeof one);
