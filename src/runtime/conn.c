@@ -19,6 +19,7 @@ static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell
     conn->stream = NULL;
     conn->connected = false;
     conn->sending = false;
+    conn->send_error = 0;
 }
 
 static void forget_peer(vital_conn *conn)
@@ -177,24 +178,19 @@ static void on_received(void *owner, uint8_t *data, size_t size, int error)
     if (size > 0)
         vital_engine_read(conn->engine, clock_of(conn), data, size);
     else
-        vital_engine_ended(conn->engine, clock_of(conn), error);
+        vital_engine_ended(conn->engine, clock_of(conn), error != 0 ? error : conn->send_error);
     if (pull(conn))
         vt_conn_touch(conn);
 }
 
+/* After a failed send nothing more can leave, but what the peer said last, its
+ * close frame perhaps, may still be readable: the end comes from there. */
 static void on_sent(void *owner, size_t size, int error)
 {
     vital_conn *conn = owner;
-    conn->sending = false;
+    conn->sending = error != 0;
+    conn->send_error = error;
     vital_engine_written(conn->engine, clock_of(conn), size);
-    /* A failed send: what the peer said last may still be readable, so the end
-     * comes from there. A reset comes to both. */
-    if (error != 0)
-        vt_stream_poll(conn->stream);
-    if (conn->engine == NULL)
-        return;
-    if (error != 0 && conn->stream != NULL)
-        vital_engine_ended(conn->engine, clock_of(conn), error);
     vt_conn_touch(conn);
 }
 
