@@ -95,6 +95,9 @@ void vital_loop_destroy(vital_loop *loop)
     bury_the_dead(loop);
     loop->backend->finish(loop);
     bury_the_dead(loop);
+    /* Whoever posted what led here is past its lock then. */
+    pthread_mutex_lock(&loop->posts_lock);
+    pthread_mutex_unlock(&loop->posts_lock);
     while (loop->posts != NULL) {
         struct vt_post *post = loop->posts;
         loop->posts = post->next;
@@ -289,8 +292,9 @@ int vital_loop_post(vital_loop *loop, void (*run)(void *arg), void *arg)
     pthread_mutex_lock(&loop->posts_lock);
     post->next = loop->posts;
     loop->posts = post;
-    pthread_mutex_unlock(&loop->posts_lock);
+    /* Inside the lock: what was posted may end the loop at once. */
     loop->backend->wake(loop);
+    pthread_mutex_unlock(&loop->posts_lock);
     return 0;
 }
 

@@ -32,6 +32,10 @@ enum {
     RECEIVE_BYTES = 64 * 1024,
     /* A polite end waits so long for the peer's own. */
     LINGER_US = 2 * 1000 * 1000,
+    /* So many polite ends at one time; the oldest makes room for one more. */
+    LINGERING_MOST = 1024,
+    /* The kernel had no buffer: it says nothing when it has one again. */
+    STARVED_US = 20 * 1000,
     /* Out of descriptors: the time until some may be free again. */
     ACCEPT_PAUSE_US = 200 * 1000,
 };
@@ -51,7 +55,10 @@ typedef struct epoll_loop {
     epoll_source wake;
     vt_list readable;  /* sources with bytes or connections waiting */
     vt_list sending;   /* streams with a send to try */
+    vt_list starved;   /* streams with a send that the kernel had no buffer for */
     vt_list lingering; /* streams without an owner, waiting for the peer's end */
+    size_t lingering_count;
+    vt_timer feed; /* of the starved */
     vt_resolver *resolver;
     epoll_source names[VT_RESOLVER_SOCKETS];
     uint8_t received[RECEIVE_BYTES]; /* lent to one stream at a time */
@@ -123,6 +130,7 @@ static int start(vital_loop *base, void *world)
     epoll_loop *loop = epoll_of(base);
     vt_list_init(&loop->readable);
     vt_list_init(&loop->sending);
+    vt_list_init(&loop->starved);
     vt_list_init(&loop->lingering);
     for (size_t i = 0; i < VT_RESOLVER_SOCKETS; i++)
         init_source(&loop->names[i], NAMES, -1);
@@ -146,9 +154,9 @@ static void close_socket(epoll_stream *stream);
 static void finish(vital_loop *base)
 {
     epoll_loop *loop = epoll_of(base);
-    vt_list *link;
-    while ((link = vt_list_take(&loop->lingering)) != NULL)
-        close_socket(VT_LIST_OWNER(link, epoll_stream, lingering));
+    while (!vt_list_empty(&loop->lingering))
+        close_socket(VT_LIST_OWNER(loop->lingering.next, epoll_stream, lingering));
+    vt_timer_finish(&loop->feed, base);
     vt_resolver_destroy(loop->resolver);
     close(loop->wake.fd);
     close(loop->epoll_fd);
@@ -189,6 +197,24 @@ static void stream_send(vt_stream *base, vital_bytes bytes)
     want_send(stream);
 }
 
+static void feed_starved(void *owner)
+{
+    epoll_loop *loop = owner;
+    vt_list_move(&loop->sending, &loop->starved);
+}
+
+/* False without memory for a timer: then the send has failed. */
+static bool starve(epoll_stream *stream)
+{
+    vital_loop *base = stream->base.loop;
+    epoll_loop *loop = epoll_of(base);
+    if (loop->feed.fire == NULL && vt_timer_init(&loop->feed, base, feed_starved, loop) != 0)
+        return false;
+    vt_list_append(&loop->starved, &stream->sending);
+    vt_timer_arm(&loop->feed, base, base->clock.now_us + STARVED_US);
+    return true;
+}
+
 static void send_some(epoll_stream *stream)
 {
     const uint8_t *data = stream->bytes.data;
@@ -201,10 +227,12 @@ static void send_some(epoll_stream *stream)
         }
         if (errno == EINTR)
             continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
             stream->blocked = true;
             return;
         }
+        if (errno == ENOBUFS && starve(stream))
+            return;
         int error = errno;
         stream->bytes.size = 0;
         stream->base.events->sent(stream->base.owner, stream->sent, error);
@@ -297,6 +325,8 @@ static void close_socket(epoll_stream *stream)
     stream->source.fd = -1;
     vt_list_remove(&stream->source.readable);
     vt_list_remove(&stream->sending);
+    if (!vt_list_empty(&stream->lingering))
+        epoll_of(stream->base.loop)->lingering_count--;
     vt_list_remove(&stream->lingering);
     vt_timer_finish(&stream->linger, stream->base.loop);
     vt_loop_bury(stream->base.loop, &stream->grave, bury_stream);
@@ -380,6 +410,8 @@ static void stream_close(vt_stream *base, vt_stream_end how, vital_bytes farewel
     if (how == VT_END_POLITE && live && shutdown(stream->source.fd, SHUT_WR) == 0 &&
         vt_timer_init(&stream->linger, base->loop, end_linger, stream) == 0) {
         stream->paused = false;
+        if (++loop->lingering_count > LINGERING_MOST)
+            close_socket(VT_LIST_OWNER(loop->lingering.next, epoll_stream, lingering));
         vt_list_append(&loop->lingering, &stream->lingering);
         vt_timer_arm(&stream->linger, base->loop, vt_loop_clock(base->loop).now_us + LINGER_US);
         want_read(stream);
@@ -500,6 +532,10 @@ static void watch_name_socket(void *owner, int fd, bool read, bool write)
 static vt_lookup *start_lookup(vital_loop *base, const char *host, uint16_t port)
 {
     epoll_loop *loop = epoll_of(base);
+    if (loop->resolver != NULL && vt_resolver_outdated(loop->resolver)) {
+        vt_resolver_destroy(loop->resolver);
+        loop->resolver = NULL;
+    }
     if (loop->resolver == NULL)
         loop->resolver = vt_resolver_create(base, watch_name_socket, loop);
     if (loop->resolver == NULL)

@@ -25,10 +25,13 @@ struct vt_resolver {
     vt_resolver_watch *watch;
     void *watch_owner;
     vt_timer timeout;
+    size_t open;  /* questions that c-ares holds */
+    bool failing; /* the last answer was none */
 };
 
 typedef struct name_lookup {
     vt_lookup base;
+    vt_resolver *resolver;
     uint16_t port;
     bool asked; /* c-ares still holds it */
     bool cancelled;
@@ -117,6 +120,11 @@ void vt_resolver_ready(vt_resolver *resolver, int fd, bool readable, bool writab
     arm_timeout(resolver);
 }
 
+bool vt_resolver_outdated(const vt_resolver *resolver)
+{
+    return resolver->failing && resolver->open == 0;
+}
+
 /* -------------------------------------------------------------------- lookups */
 
 static void free_lookup(name_lookup *lookup)
@@ -141,6 +149,7 @@ static void answered(void *argument, int status, int timeouts, struct ares_addri
     name_lookup *lookup = argument;
     lookup->asked = false;
     lookup->status = status;
+    lookup->resolver->open--;
     if (result != NULL) {
         for (struct ares_addrinfo_node *node = result->nodes; node != NULL; node = node->ai_next) {
             if (lookup->count == VT_LOOKUP_ADDRESSES ||
@@ -156,6 +165,7 @@ static void answered(void *argument, int status, int timeouts, struct ares_addri
         }
         ares_freeaddrinfo(result);
     }
+    lookup->resolver->failing = lookup->count == 0;
     if (lookup->cancelled)
         free_lookup(lookup);
     else
@@ -168,9 +178,11 @@ vt_lookup *vt_resolver_lookup(vt_resolver *resolver, const char *host, uint16_t 
     if (lookup == NULL)
         return NULL;
     lookup->base.loop = resolver->loop;
+    lookup->resolver = resolver;
     lookup->port = port;
     vt_task_init(&lookup->tell, tell, lookup);
     lookup->asked = true;
+    resolver->open++;
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     ares_getaddrinfo(resolver->channel, host, NULL, &hints, answered, lookup);
     arm_timeout(resolver);

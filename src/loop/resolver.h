@@ -22,6 +22,10 @@ vt_resolver *vt_resolver_create(vital_loop *loop, vt_resolver_watch *watch, void
 void vt_resolver_destroy(vt_resolver *resolver); /* accepts NULL */
 void vt_resolver_ready(vt_resolver *resolver, int fd, bool readable, bool writable);
 
+/* c-ares reads the system's configuration once. Where names were not found, it
+ * may have changed since (a network that came up): better a new resolver. */
+bool vt_resolver_outdated(const vt_resolver *resolver);
+
 vt_lookup *vt_resolver_lookup(vt_resolver *resolver, const char *host, uint16_t port);
 void vt_resolver_cancel(vt_lookup *lookup);
 
