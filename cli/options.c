@@ -26,7 +26,8 @@ enum {
     DECIMALS = 3,
 };
 
-static const size_t SIZE_MOST = (size_t)1 << 30; /* of a message; more is a typing error */
+/* Of a message; more is a typing error. Twice of it is still a queue (vital_limits). */
+static const size_t SIZE_MOST = (size_t)512 << 20;
 
 /* ------------------------------------------------------------------ amounts */
 
@@ -135,7 +136,7 @@ const char *size_parse(const char *text, size_t *out_bytes)
             "has a unit that is not known; a size is in B, KiB, MiB, GiB, kB, MB or GB",
         [AMOUNT_TOO_FINE] = "is not a whole number of bytes",
         [AMOUNT_TOO_SMALL] = "is too small; the smallest size is 1B",
-        [AMOUNT_TOO_LARGE] = "is too large; the largest size is 1GiB",
+        [AMOUNT_TOO_LARGE] = "is too large; the largest size is 512MiB",
     };
     uint64_t bytes = 0;
     amount_problem problem = read_amount(text, size_units, SIZE_MOST, &bytes);

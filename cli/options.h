@@ -68,7 +68,7 @@ int options_complain(const options_page *page, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* "1.5s" is 1500, "1.5KiB" is 1536. NULL, or what is wrong, as a sentence that
- * follows the value. A time is 1 ms to INT_MAX ms, a size 1 B to 1 GiB. */
+ * follows the value. A time is 1 ms to INT_MAX ms, a size 1 B to 512 MiB. */
 const char *duration_parse(const char *text, int *out_ms);
 const char *size_parse(const char *text, size_t *out_bytes);
 
