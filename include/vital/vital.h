@@ -25,7 +25,8 @@ extern "C" {
 
 #define VITAL_VERSION "0.1.0"
 
-/* Where a time in ms is asked for, 0 is the default and this switches it off. */
+/* Where a time in ms is asked for, 0 is the default. A heartbeat's interval and
+ * answer limit can be switched off with this. */
 #define VITAL_NEVER (-1)
 
 /* ------------------------------------------------------------------ errors */
@@ -206,7 +207,8 @@ int vital_loop_step(vital_loop *loop, int timeout_ms);
 int vital_loop_fd(const vital_loop *loop);
 int vital_loop_wait_ms(vital_loop *loop); /* -1: nothing is due */
 
-/* Calls run(arg) on the loop's thread, soon. The door for other threads. */
+/* Calls run(arg) on the loop's thread, soon. The door for other threads. What
+ * has not run when the loop is destroyed never does. */
 int vital_loop_post(vital_loop *loop, void (*run)(void *arg), void *arg);
 
 /* A sentence on the last call that failed on this loop; "" if none has. */
@@ -255,7 +257,8 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
 int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message);
 
 /* A ping of your own, at most 125 bytes; its pong comes to the pong callback.
- * VITAL_ESTATE while the connection is not open. */
+ * VITAL_ESTATE while the connection is not open, VITAL_EFULL while an earlier one
+ * has not left; no drain follows that. */
 int vital_ping(vital_conn *conn, vital_bytes payload);
 
 /* Sends what is queued, then says goodbye; the verdict comes to `close`. The

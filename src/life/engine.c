@@ -123,11 +123,12 @@ static void forget_opening(vital_engine *engine)
     engine->opening = NULL;
 }
 
-/* Who has pulled the end of a socket reads its request no more, and its stream
- * no longer holds bytes that were given out. */
+/* Who has pulled the end of a socket reads its request and its last message no
+ * more, and its stream no longer holds bytes that were given out. */
 static void forget_socket(vital_engine *engine)
 {
     forget_opening(engine);
+    vt_reader_finish(&engine->reader);
     if (engine->state == VT_GONE)
         vt_outbox_clear(&engine->outbox);
     else
@@ -216,7 +217,8 @@ static void feed_opening(vital_engine *engine, vital_clock clock)
             refuse(engine, clock, opening->failure.status, opening->failure.what);
             break;
         }
-        engine->ending.status = opening->failure.status;
+        if (opening->failure.cause == VITAL_REJECTED)
+            engine->ending.status = opening->failure.status;
         vt_ending_decide(&engine->ending, opening->failure.cause, VT_CLOSE_ABNORMAL,
                          opening->failure.what);
         engine->ending.retry_after_s = opening->failure.retry_after_s;
@@ -227,9 +229,9 @@ static void feed_opening(vital_engine *engine, vital_clock clock)
 
 /* ------------------------------------------------------------------ messages */
 
-static void prove(vital_engine *engine, vital_clock clock)
+static void prove(vital_engine *engine, vital_clock clock, bool exact)
 {
-    vt_heartbeat_answered(&engine->heart, clock);
+    vt_heartbeat_answered(&engine->heart, clock, exact);
     /* TCP keeps order: who answered the beat has received all that went before. */
     engine->confirmed = engine->beat.proves;
 }
@@ -240,7 +242,7 @@ static bool take_text(vital_engine *engine, vital_clock clock, vital_bytes text)
     switch (vt_beat_read_text(engine->policy, text)) {
     case VT_BEAT_TEXT_ANSWER:
         if (vt_heartbeat_waiting(&engine->heart))
-            prove(engine, clock);
+            prove(engine, clock, false);
         return false;
     case VT_BEAT_TEXT_ASKS:
         if (vt_outbox_answer(&engine->outbox, vital_text(engine->policy->heartbeat.reply)) != 0)
@@ -257,7 +259,7 @@ static bool take_pong(vital_engine *engine, vital_clock clock, vital_bytes paylo
 {
     if (!vt_heartbeat_waiting(&engine->heart) || !vt_beat_is_pong(&engine->beat, payload))
         return true;
-    prove(engine, clock);
+    prove(engine, clock, true);
     return false;
 }
 
@@ -393,7 +395,7 @@ void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size)
         if (left.beat) {
             vt_heartbeat_left(&engine->heart, clock);
             vt_beat_left(&engine->beat, &engine->policy->heartbeat, left.confirms,
-                         engine->heart.owed);
+                         engine->heart.owed > 0);
         }
     }
     tell_drain(engine);
@@ -494,8 +496,7 @@ static bool takes_messages(const vital_engine *engine)
 {
     if (engine->state < VT_CLOSING)
         return true;
-    return engine->state == VT_ENDING && engine->policy->role == VITAL_CLIENT &&
-           engine->ending.cause != VITAL_CLOSED_BY_US;
+    return engine->state == VT_ENDING && vt_engine_returns(engine);
 }
 
 int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, vital_bytes message)

@@ -34,17 +34,29 @@ static bool was_stable(const vital_engine *engine)
     return engine->heart.beats_answered > 0 || !beats;
 }
 
+static vt_retry retry_of(const vital_engine *engine)
+{
+    vital_verdict verdict;
+    vt_ending_verdict(&engine->ending, &verdict);
+    return vt_verdict_retry(&verdict, engine->ending.retry_after_s);
+}
+
+bool vt_engine_returns(const vital_engine *engine)
+{
+    const vital_policy *policy = engine->policy;
+    return policy->role == VITAL_CLIENT && !policy->reconnect.never && !engine->leaving &&
+           retry_of(engine).again;
+}
+
 /* Decides whether and when a client comes back. */
 static void plan_return(vital_engine *engine)
 {
     vt_ending *ending = &engine->ending;
     const vital_policy *policy = engine->policy;
-    vital_verdict verdict;
-    vt_ending_verdict(ending, &verdict);
-    vt_retry retry = vt_verdict_retry(&verdict, ending->retry_after_s);
+    vt_retry retry = retry_of(engine);
 
     ending->retry_ms = -1;
-    ending->final = policy->role == VITAL_SERVER || policy->reconnect.never || !retry.again;
+    ending->final = !vt_engine_returns(engine);
     if (ending->final)
         return;
     if (was_stable(engine))
@@ -54,6 +66,15 @@ static void plan_return(vital_engine *engine)
                                                retry.low_ms, retry.high_ms)
                            : vt_backoff_next_ms(&engine->backoff, &policy->reconnect,
                                                 &engine->entropy);
+}
+
+/* Events of a socket that nobody will pull any more; but that the queue has
+ * room again is news for the next one too. */
+static void forget_events(vital_engine *engine, unsigned kept)
+{
+    if ((engine->events & 1u << VITAL_EVENT_DRAIN) != 0)
+        engine->want_drain = true;
+    engine->events &= kept;
 }
 
 void vt_engine_lose(vital_engine *engine, vital_clock clock)
@@ -68,11 +89,9 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
     engine->confirmed = engine->outbox.written; /* reported once */
     plan_return(engine);
 
-    vt_reader_finish(&engine->reader);
-    vt_reader_init(&engine->reader, &engine->rules);
     engine->input = (vt_input){NULL, 0};
     engine->subprotocol = NULL;
-    engine->events = 0;
+    forget_events(engine, 0);
     vt_engine_flag(engine, VITAL_EVENT_CLOSED);
 
     engine->state = ending->final ? VT_GONE : VT_AWAY;
@@ -139,6 +158,9 @@ void vital_engine_ended(vital_engine *engine, vital_clock clock, int error)
     if (engine->state == VT_CLOSING)
         vt_ending_decide(ending, VITAL_CLOSED_BY_US, ending->code,
                          "the peer ended the stream without a close frame of its own");
+    if (engine->state == VT_OPENING && engine->policy->role == VITAL_CLIENT)
+        vt_ending_decide(ending, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
+                         "the server ended the stream before it answered the upgrade");
     vt_ending_decide(ending, VITAL_CUT, VT_CLOSE_ABNORMAL, NULL);
     vt_engine_lose(engine, clock);
 }
@@ -156,7 +178,7 @@ static void set_limits(vital_engine *engine, vital_clock clock)
 void vt_engine_end(vital_engine *engine, vital_clock clock)
 {
     engine->state = VT_ENDING;
-    engine->events &= ~(1u << VITAL_EVENT_DRAIN | 1u << VITAL_EVENT_HEALTH);
+    forget_events(engine, ~(1u << VITAL_EVENT_DRAIN | 1u << VITAL_EVENT_HEALTH));
     engine->input.size = 0;
     set_limits(engine, clock);
 }
@@ -179,8 +201,17 @@ void vt_engine_fail(vital_engine *engine, vital_clock clock, uint16_t code, cons
 
 void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, const char *reason)
 {
+    engine->leaving = true;
     if (engine->state >= VT_CLOSING)
+        return; /* it ends as it ends, and for good */
+    if ((engine->events & 1u << VITAL_EVENT_CLOSED) != 0) {
+        /* The loss that nobody has pulled yet is the last one. */
+        engine->ending.final = true;
+        engine->ending.retry_ms = -1;
+        engine->state = VT_GONE;
+        engine->deadline_us = INT64_MAX;
         return;
+    }
     size_t size = reason == NULL ? 0 : strlen(reason);
     if (!vt_close_code_valid(code) || size > REASON_MAX_BYTES || !vt_utf8_valid(reason, size)) {
         code = VT_CLOSE_NORMAL;
@@ -211,9 +242,11 @@ void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item
     if (engine->state == VT_OPEN) {
         vt_ending_decide(ending, VITAL_CLOSED_BY_PEER, item->code, NULL);
         vt_ending_set_reason(ending, (vital_bytes){item->data, item->size});
-        /* RFC 6455 5.5.1: answer with the same code. What was accepted before
-         * goes first: it is the peer's to read or to discard, not ours. */
-        if (vt_outbox_close(&engine->outbox, item->code, (vital_bytes){NULL, 0}, false) != 0) {
+        /* RFC 6455 5.5.1: answer with the same code. Who comes back keeps what is
+         * queued for the next socket, since this peer need not read any more; who
+         * does not, sends it first: it is the peer's to read or to discard. */
+        bool now = vt_engine_returns(engine);
+        if (vt_outbox_close(&engine->outbox, item->code, (vital_bytes){NULL, 0}, now) != 0) {
             vt_engine_lose(engine, clock);
             return;
         }

@@ -34,6 +34,7 @@ struct vital_engine {
     vt_engine_state state;
     unsigned events; /* bit t: an event of type t waits */
     bool await_end;  /* ENDING: for the server to end the stream */
+    bool leaving;    /* vital_engine_close() was called: there is no way back */
     bool want_drain;
     vital_health told_health;
 
@@ -94,6 +95,8 @@ void vt_engine_fail(vital_engine *engine, vital_clock clock, uint16_t code, cons
 void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item *item);
 /* CLOSING or ENDING: something still moves, so the limit begins anew. */
 void vt_engine_extend_closing(vital_engine *engine, vital_clock clock);
+/* Decided, but not yet lost: whether the engine will come back. */
+bool vt_engine_returns(const vital_engine *engine);
 /* ENDING or CLOSING: bytes have left. */
 void vt_engine_closing_progress(vital_engine *engine, vital_clock clock);
 /* CLOSING or ENDING: out of time. */

@@ -99,7 +99,7 @@ static void measure(vt_heartbeat *heart, int64_t rtt_us)
     heart->srtt_us += (rtt_us - heart->srtt_us) / 8;
 }
 
-void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock)
+void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact)
 {
     assert(heart->state == VT_BEAT_OUT);
     heart->state = VT_BEAT_QUIET;
@@ -108,9 +108,9 @@ void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock)
     /* A round trip that we ourselves slept through measures our sleep, and one
      * whose answer may be a forgotten beat's measures nothing. */
     bool slept = clock.now_us - heart->left_us != awake_us(clock) - heart->left_awake_us;
-    bool owed = heart->owed;
-    heart->owed = false;
-    if (!slept && !owed)
+    bool another = !exact && heart->owed > 0;
+    heart->owed = another ? heart->owed - 1 : 0;
+    if (!slept && !another)
         measure(heart, clock.now_us - heart->left_us);
 }
 
@@ -183,7 +183,7 @@ vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *pol
 
     if (awake_us(clock) >= forget_awake_us(heart, policy)) {
         heart->state = VT_BEAT_QUIET;
-        heart->owed = true;
+        heart->owed++;
     }
 
     if (heart->state == VT_BEAT_QUIET) {

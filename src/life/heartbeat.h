@@ -44,7 +44,7 @@ typedef enum vt_beat_state {
 typedef struct vt_heartbeat {
     vt_beat_state state;
     vital_health health;
-    bool owed;             /* a beat was forgotten unanswered, and none answered since */
+    uint32_t owed;         /* beats that were forgotten and may still be answered */
     int64_t interval_us;   /* this time's, jittered; VT_NEVER_US: never */
     int64_t heard_us;      /* when bytes last came */
     int64_t spoke_us;      /* when bytes last left */
@@ -73,9 +73,10 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
 
 /* Any byte came. True if this ended a doubt. */
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock);
-void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock);    /* any byte left */
-void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);     /* the beat has wholly left */
-void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock); /* a matched answer came */
+void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock); /* any byte left */
+void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);  /* the beat has wholly left */
+/* A matched answer came. `exact`: it can be the answer to no other beat. */
+void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);
 
 vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *policy,
                                  const vital_entropy *entropy, vital_clock clock);

@@ -26,6 +26,7 @@ enum {
     DEFAULT_STABLE_MS = 30 * 1000,
     BEAT_TEXT_MAX_BYTES = 125, /* as a ping's: a beat is small */
     MESSAGE_MAX_BYTES = INT_MAX,
+    CONTROL_MAX_PER_S = 1000 * 1000,
 };
 
 static const char *const NO_NAMES[] = {NULL};
@@ -67,6 +68,8 @@ static const char *complete_limits(vital_limits *limits)
     if (limits->message_bytes > MESSAGE_MAX_BYTES || limits->queue_bytes > MESSAGE_MAX_BYTES ||
         limits->header_bytes > MESSAGE_MAX_BYTES)
         return "a limit is above 2 GiB";
+    if (limits->control_per_s > CONTROL_MAX_PER_S)
+        return "limits.control_per_s is above a million";
     if (limits->message_bytes == 0)
         limits->message_bytes = DEFAULT_MESSAGE_BYTES;
     if (limits->queue_bytes == 0)

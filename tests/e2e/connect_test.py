@@ -313,7 +313,7 @@ class ComingBack(ConnectCase):
         client.say("while away 3")
         sock.close()
         lost = client.event("close")
-        self.assertEqual((lost["cause"], lost["open_ms"]), ("CUT", None))
+        self.assertEqual((lost["cause"], lost["open_ms"]), ("UNREACHABLE", None))
         again = listener.websocket()
         self.assertEqual([again.text() for _ in range(3)],
                          ["while away 1", "while away 2", "while away 3"])

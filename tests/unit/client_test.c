@@ -192,12 +192,12 @@ static void a_server_that_speaks_no_http_misbehaves(void **state)
     assert_cause(&seen, VITAL_MISBEHAVED);
 }
 
-static void a_server_that_hangs_up_instead_of_answering_has_cut(void **state)
+static void a_server_that_hangs_up_instead_of_answering_is_unreachable(void **state)
 {
     live *test = *state;
     witness seen = {.opens = 0};
     answer_with(test, &seen, "");
-    assert_cause(&seen, VITAL_CUT);
+    assert_cause(&seen, VITAL_UNREACHABLE);
     assert_int_equal(seen.opens, 0);
     assert_int_equal(seen.verdict.open_ms, -1);
 }
@@ -775,7 +775,7 @@ int main(void)
         live_test(a_server_that_never_answers_the_upgrade_is_unreachable),
         live_test(an_http_server_that_knows_no_websocket_rejects),
         live_test(a_server_that_speaks_no_http_misbehaves),
-        live_test(a_server_that_hangs_up_instead_of_answering_has_cut),
+        live_test(a_server_that_hangs_up_instead_of_answering_is_unreachable),
         live_test(the_request_says_what_the_options_say),
         live_test(a_subprotocol_is_agreed_on),
         live_test(a_text_heartbeat_is_answered_and_not_shown),

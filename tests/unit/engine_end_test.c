@@ -355,11 +355,52 @@ static void what_is_sent_while_the_peer_leaves_goes_to_the_next_socket(void **st
     open_usual_pair();
     come_frame(&client, VT_OP_CLOSE, "\x03\xe9");
     assert_int_equal(try_send(&client, VITAL_TEXT, vital_text("later")), 0);
+    settle(&client); /* nothing goes to a peer that need not read it */
+    assert_close_left(&client, 1001, "");
+    assert_int_equal(client.wire.size, 0);
     lose_stream(&client, 0);
     assert_int_equal(client.verdict.unsent, 1);
     reopen_pair();
     exchange();
     assert_log(&server, "open text:later");
+}
+
+static void who_leaves_while_the_peer_does_is_gone_for_good(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    come_frame(&client, VT_OP_CLOSE, "\x03\xe9");
+    vital_engine_close(client.engine, now, 1000, NULL);
+    assert_int_equal(try_send(&client, VITAL_TEXT, vital_text("later")), VITAL_ECLOSED);
+    lose_stream(&client, 0);
+    assert_log(&client, "CLOSED_BY_PEER");
+    assert_true(client.verdict.final);
+}
+
+static void who_leaves_is_gone_for_good_whatever_the_peer_does_then(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    vital_engine_close(client.engine, now, 1000, NULL);
+    come(&client, "\x83\x00", 2);
+    settle(&client);
+    assert_log(&client, "MISBEHAVED");
+    assert_true(client.verdict.final);
+}
+
+static void a_loss_that_was_not_pulled_yet_is_told_before_the_end(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    send_text(&client, "one");
+    settle(&client);
+    client.streams = false;
+    vital_engine_ended(client.engine, now, 0);
+    vital_engine_close(client.engine, now, 1000, NULL);
+    pull(&client);
+    assert_log(&client, "CUT");
+    assert_true(client.verdict.final);
+    assert_int_equal(client.verdict.unconfirmed, 1);
 }
 
 static void who_said_goodbye_sends_no_more(void **state)
@@ -617,6 +658,9 @@ int main(void)
         TEST(what_was_accepted_leaves_before_the_goodbye),
         TEST(messages_still_come_in_while_we_close),
         TEST(what_is_sent_while_the_peer_leaves_goes_to_the_next_socket),
+        TEST(who_leaves_while_the_peer_does_is_gone_for_good),
+        TEST(who_leaves_is_gone_for_good_whatever_the_peer_does_then),
+        TEST(a_loss_that_was_not_pulled_yet_is_told_before_the_end),
         TEST(who_said_goodbye_sends_no_more),
         TEST(a_peer_that_does_not_answer_a_goodbye_is_waited_for_in_vain),
         TEST(a_peer_that_still_talks_after_our_goodbye_is_heard_out_with_an_end),

@@ -691,6 +691,26 @@ static void a_drain_is_told_although_the_socket_was_lost_meanwhile(void **state)
     assert_log(&client, "connect open drain");
 }
 
+static void a_drain_that_nobody_pulled_before_the_loss_is_told_on_return(void **state)
+{
+    (void)state;
+    static const char bytes[4000];
+    open_pair(small_queue(), usual_server);
+    client.room = 0;
+    while (try_send(&client, VITAL_BINARY, (vital_bytes){bytes, sizeof bytes}) == 0)
+        continue;
+    vital_bytes wire;
+    while ((wire = vital_engine_pending(client.engine, now)).size > 0)
+        vital_engine_written(client.engine, now, wire.size);
+    vital_engine_ended(client.engine, now, ECONNRESET); /* the drain was never pulled */
+    client.streams = false;
+    pull(&client);
+    assert_log(&client, "CUT");
+    client.room = SIZE_MAX;
+    reopen_pair();
+    assert_log(&client, "connect open drain");
+}
+
 static void a_drain_during_the_peers_goodbye_is_told_on_return(void **state)
 {
     (void)state;
@@ -756,6 +776,7 @@ int main(void)
         TEST(an_empty_queue_takes_a_message_up_to_its_limit),
         TEST(empty_messages_are_bounded_too),
         TEST(a_drain_is_told_although_the_socket_was_lost_meanwhile),
+        TEST(a_drain_that_nobody_pulled_before_the_loss_is_told_on_return),
         TEST(a_drain_during_the_peers_goodbye_is_told_on_return),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

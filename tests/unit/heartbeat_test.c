@@ -100,7 +100,7 @@ static void leave(patient *p)
 static void answer(patient *p)
 {
     heard(p);
-    vt_heartbeat_answered(&p->heart, p->clock);
+    vt_heartbeat_answered(&p->heart, p->clock, true);
 }
 
 /* Until the next beat is out. */
@@ -528,10 +528,34 @@ static void an_answer_that_may_be_a_forgotten_beats_is_not_measured(void **state
     assert_false(p.heart.owed);
     assert_int_equal(tick_at_deadline(&p), VT_BEAT_NOTHING); /* forgotten */
     assert_true(p.heart.owed);
-    beat_and_answer(&p, 40 * MS);
+    beat(&p);
+    pass(&p, 40 * MS);
+    heard(&p);
+    vt_heartbeat_answered(&p.heart, p.clock, false);
     assert_false(p.heart.owed);
     assert_int_equal(p.heart.rtt_us, -1);
     beat_and_answer(&p, 30 * MS);
+    assert_int_equal(p.heart.rtt_us, 30 * MS);
+    discharge(&p);
+}
+
+static void each_forgotten_beat_is_owed_an_answer_but_an_exact_one_settles_all(void **state)
+{
+    (void)state;
+    patient p;
+    admit(&p, 25000, 8000, 1);
+    for (uint32_t beats = 1; beats <= 3; beats++) {
+        beat(&p);
+        pass(&p, 7 * S);
+        heard(&p);
+        assert_int_equal(tick_at_deadline(&p), VT_BEAT_NOTHING); /* forgotten */
+        assert_int_equal(p.heart.owed, beats);
+    }
+    beat(&p);
+    vt_heartbeat_answered(&p.heart, p.clock, false);
+    assert_int_equal(p.heart.owed, 2);
+    beat_and_answer(&p, 30 * MS);
+    assert_int_equal(p.heart.owed, 0);
     assert_int_equal(p.heart.rtt_us, 30 * MS);
     discharge(&p);
 }
@@ -781,6 +805,7 @@ int main(void)
         cmocka_unit_test(a_stall_does_not_put_off_our_own_beat),
         cmocka_unit_test(a_round_trip_that_we_slept_through_is_not_measured),
         cmocka_unit_test(an_answer_that_may_be_a_forgotten_beats_is_not_measured),
+        cmocka_unit_test(each_forgotten_beat_is_owed_an_answer_but_an_exact_one_settles_all),
         cmocka_unit_test(the_first_round_trip_sets_the_estimate_rfc_6298_2_2),
         cmocka_unit_test(later_round_trips_are_smoothed_rfc_6298_2_3),
         cmocka_unit_test(the_limit_is_ten_seconds_before_any_round_trip),
