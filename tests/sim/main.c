@@ -16,7 +16,7 @@ enum { EXIT_FINE = 0, EXIT_VIOLATED = 1, EXIT_USAGE = 2 };
 static const int64_t HOUR_US = INT64_C(3600) * 1000000;
 
 struct settings {
-    const char *seeds;
+    char *seeds; /* malloc'd by popt */
     int clients;
     int processes;
     double hours;
@@ -80,7 +80,7 @@ static int live(const struct settings *settings, uint64_t first, uint64_t last)
 
 int main(int argc, const char **argv)
 {
-    struct settings settings = {.seeds = "1..100", .clients = 20, .processes = 4, .hours = 1};
+    struct settings settings = {.clients = 20, .processes = 4, .hours = 1};
     const struct poptOption table[] = {
         {"seeds", 's', POPT_ARG_STRING, &settings.seeds, 0, "one, or a range (1..100)", "A..B"},
         {"clients", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &settings.clients, 0,
@@ -102,7 +102,7 @@ int main(int argc, const char **argv)
         fprintf(stderr, "vital-sim: %s: %s\n", poptBadOption(context, 0), poptStrerror(said));
     else if (extra != NULL)
         fprintf(stderr, "vital-sim: what is %s?\n", extra);
-    else if (!parse_seeds(settings.seeds, &first, &last))
+    else if (!parse_seeds(settings.seeds == NULL ? "1..100" : settings.seeds, &first, &last))
         fprintf(stderr, "vital-sim: --seeds is a number, or a range such as 1..1000\n");
     else if (settings.clients < 1 || settings.processes < 1 ||
              settings.processes > SIM_PROCESSES_MOST || !(settings.hours > 0))
@@ -110,6 +110,7 @@ int main(int argc, const char **argv)
                 SIM_PROCESSES_MOST);
     else
         status = live(&settings, first, last);
+    free(settings.seeds);
     poptFreeContext(context);
     return status;
 }
