@@ -813,6 +813,114 @@ static void a_late_answer_ends_the_doubt(void **state)
                   DEFAULT_LIMITS);
 }
 
+/* ------------------------------------------------------------ the peer's last words */
+
+enum { LAST_WORDS = 170, WORD_BYTES = 1000 }; /* more than is read before and at a failed send */
+
+/* Over a Unix socket, where all that was sent can be read at once, however much
+ * that is, and a send to who has closed fails at once. */
+static void talk_over_unix(live *test, dialogue *self, bool as_server)
+{
+    char path[96], url[128];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    *self = (dialogue){.conn = NULL};
+    snprintf(path, sizeof path, "%s/socket", test->directory);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (as_server) {
+        snprintf(url, sizeof url, "unix:%s", path);
+        live_listen(test->loop, &(vital_listen_options){
+                                    .address = url,
+                                    .events = WITNESS,
+                                    .user = &self->seen,
+                                    .heartbeat = NO_BEAT,
+                                });
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        raw_start(&self->peer, fd);
+        raw_upgrade_client(test, &self->peer);
+    } else {
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        snprintf(url, sizeof url, "ws+unix:%s", path);
+        live_connect(test->loop, &(vital_connect_options){
+                                     .url = url,
+                                     .events = WITNESS,
+                                     .user = &self->seen,
+                                     .reconnect = {.never = true},
+                                     .heartbeat = NO_BEAT,
+                                 });
+        raw_upgrade_server(test, &self->peer, fd);
+        close(fd);
+        assert_int_equal(unlink(path), 0);
+    }
+    step_until(test, self->seen.opens == 1, "the connection is open");
+    self->conn = self->seen.conn;
+}
+
+/* Many messages and a close frame, 1008, in one piece. */
+static void say_last_words(const raw_peer *peer, bool masked)
+{
+    uint8_t *bytes = calloc(LAST_WORDS + 1, VT_FRAME_HEADER_MAX + WORD_BYTES);
+    assert_non_null(bytes);
+    size_t size = 0;
+    for (int i = 0; i < LAST_WORDS; i++) {
+        vt_frame word = {.fin = true, .opcode = VT_OP_TEXT, .masked = masked, .size = WORD_BYTES};
+        size += vt_frame_encode(bytes + size, &word);
+        memset(bytes + size, 'w', WORD_BYTES);
+        size += WORD_BYTES;
+    }
+    vt_frame bye = {.fin = true, .opcode = VT_OP_CLOSE, .masked = masked, .size = 2};
+    size += vt_frame_encode(bytes + size, &bye);
+    bytes[size++] = 1008 >> 8;
+    bytes[size++] = 1008 & 0xFF;
+    int room = 1 << 20;
+    assert_int_equal(setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+    raw_send(peer, bytes, size);
+    free(bytes);
+}
+
+static void a_failed_send_does_not_hide_what_the_peer_said_last(void **state)
+{
+    live *test = *state;
+    for (int as_server = 0; as_server < 2; as_server++) {
+        dialogue both;
+        talk_over_unix(test, &both, as_server);
+        assert_int_equal(vital_send(both.conn, VITAL_TEXT, vital_text("never read")), 0);
+        step_until(test, poll(&(struct pollfd){.fd = both.peer.fd, .events = POLLIN}, 1, 0) == 1,
+                   "there is something for the peer to leave unread");
+        say_last_words(&both.peer, as_server);
+        raw_close(&both.peer);
+        assert_int_equal(vital_send(both.conn, VITAL_TEXT, vital_text("too late")), 0);
+        step_until(test, both.seen.closes == 1, "the end is noticed");
+        assert_int_equal(both.seen.messages, LAST_WORDS);
+        assert_int_equal(both.seen.size, WORD_BYTES);
+        assert_cause(&both.seen, VITAL_CLOSED_BY_PEER);
+        assert_int_equal(both.seen.verdict.code, 1008);
+        assert_true(both.seen.verdict.final);
+        for (int i = 0; i < 3; i++)
+            live_step(test);
+        assert_int_equal(both.seen.closes, 1);
+    }
+}
+
+/* Without a close frame, the end has the error that the send met, or the reading. */
+static void a_failed_send_to_a_peer_that_said_nothing_is_cut(void **state)
+{
+    live *test = *state;
+    for (int as_server = 0; as_server < 2; as_server++) {
+        dialogue both;
+        talk_over_unix(test, &both, as_server);
+        raw_close(&both.peer);
+        assert_int_equal(vital_send(both.conn, VITAL_TEXT, vital_text("too late")), 0);
+        step_until(test, both.seen.closes == 1, "the end is noticed");
+        assert_cause(&both.seen, VITAL_CUT);
+        assert_int_equal(both.seen.verdict.code, 1006);
+        assert_int_equal(both.seen.finals, 1);
+    }
+}
+
 /* ------------------------------------------------------------ a queue with bounds */
 
 static void a_full_queue_says_so_drains_once_and_loses_nothing(void **state)
@@ -973,6 +1081,8 @@ int main(void)
         live_test(a_close_that_stays_unanswered_ends_in_time),
         live_test(a_peer_that_answers_no_beat_is_silent_and_told_so),
         live_test(a_late_answer_ends_the_doubt),
+        live_test(a_failed_send_does_not_hide_what_the_peer_said_last),
+        live_test(a_failed_send_to_a_peer_that_said_nothing_is_cut),
         live_test(a_full_queue_says_so_drains_once_and_loses_nothing),
         live_test(a_verdict_counts_what_had_not_left),
         live_test(a_client_may_be_closed_while_its_request_is_handed_over),

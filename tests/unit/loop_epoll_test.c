@@ -10,6 +10,21 @@
 #include "backend.h"
 #include "raw_peer.h"
 
+/* So many sends from now on meet a kernel without a buffer. */
+static int shortages;
+
+ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags)
+{
+    if (shortages == 0)
+        return __real_send(fd, bytes, size, flags);
+    shortages--;
+    errno = ENOBUFS;
+    return -1;
+}
+
 enum { BIG_BYTES = 8 * 1024 * 1024, SMALL_ROOM = 64 * 1024, MS = 1000 };
 
 static const vital_bytes NOTHING = {NULL, 0};
@@ -197,6 +212,56 @@ static void a_peer_that_resets_a_send_ends_it_and_the_stream_once(void **state)
     assert_int_equal(ours.sents, 1);
     close_end(&ours, VT_END_POLITE);
     free(bytes);
+}
+
+static void a_send_for_which_the_kernel_had_no_buffer_is_tried_again(void **state)
+{
+    live *test = *state;
+    end ours, others;
+    raw_peer peer, second;
+    make_pair(test, &ours, &peer, 0);
+    make_pair(test, &others, &second, 0);
+    /* No edge announces a buffer: what can be sent was and is possible. */
+    for (int i = 0; i < 3; i++)
+        live_step(test);
+    shortages = 5;
+    vt_stream_send(ours.stream, (vital_bytes){"first", 5});
+    vt_stream_send(others.stream, (vital_bytes){"second", 6});
+    live_step(test);
+    assert_int_equal(ours.sents, 0); /* neither has it failed */
+    assert_int_equal(others.sents, 0);
+    step_until(test, ours.sents == 1 && others.sents == 1, "both are tried again and leave");
+    assert_int_equal(shortages, 0);
+    assert_int_equal(ours.sent, 5);
+    assert_int_equal(ours.sent_error, 0);
+    assert_int_equal(others.sent, 6);
+    assert_int_equal(others.sent_error, 0);
+    step_until(test, raw_has(&peer, "first"), "the first arrives");
+    step_until(test, raw_has(&second, "second"), "the second arrives");
+    assert_int_equal(peer.size, 5);
+    assert_int_equal(second.size, 6);
+    step_until(test, vital_loop_wait_ms(test->loop) == -1, "no timer is armed any more");
+    close_end(&ours, VT_END_ABRUPT);
+    close_end(&others, VT_END_ABRUPT);
+    raw_close(&peer);
+    raw_close(&second);
+}
+
+static void a_stream_may_be_closed_while_its_send_waits_for_a_buffer(void **state)
+{
+    live *test = *state;
+    end ours;
+    raw_peer peer;
+    make_pair(test, &ours, &peer, 0);
+    shortages = 1;
+    vt_stream_send(ours.stream, (vital_bytes){"never", 5});
+    step_until(test, shortages == 0, "the kernel has no buffer");
+    close_end(&ours, VT_END_POLITE);
+    step_until(test, raw_ended(&peer), "the peer sees the end");
+    raw_close(&peer);
+    step_until(test, vital_loop_wait_ms(test->loop) == -1, "no timer is armed any more");
+    assert_int_equal(ours.sents, 0);
+    assert_int_equal(peer.error, 0);
 }
 
 /* -------------------------------------------------------------------- receiving */
@@ -477,6 +542,65 @@ static void a_polite_end_is_over_with_the_peers_own(void **state)
     step_until(test, live_descriptors() < open, "the descriptor is given back");
     assert_in_range(live_now_ms() - began_ms, 0, 1500);
     raw_close(&peer);
+}
+
+/* As many as loop_epoll.c lets linger, and more. */
+enum { LINGERING_MOST = 1024, LEAVERS = 1100 };
+
+static struct rlimit allow_descriptors(rlim_t count)
+{
+    struct rlimit before, more;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    more = before;
+    if (more.rlim_cur < count)
+        more.rlim_cur = more.rlim_max < count ? more.rlim_max : count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &more), 0);
+    if (more.rlim_cur < count) {
+        print_message("%d descriptors are needed and more than this system gives\n", (int)count);
+        skip();
+    }
+    return before;
+}
+
+static void polite_ends_are_bounded_in_their_number(void **state)
+{
+    live *test = *state;
+    struct rlimit before = allow_descriptors(2 * LEAVERS + 100);
+    end *ends = calloc(LEAVERS, sizeof *ends);
+    raw_peer *peers = calloc(LEAVERS, sizeof *peers);
+    assert_non_null(ends);
+    assert_non_null(peers);
+    int at_first = live_descriptors();
+    door entry;
+    uint16_t port = open_loopback_door(test, &entry, ends);
+    for (int i = 0; i < LEAVERS; i++) {
+        raw_connect(&peers[i], port, 0);
+        if (i % 32 == 31 || i == LEAVERS - 1) /* fewer than may queue up */
+            step_until(test, entry.accepted == i + 1, "all so far are accepted");
+    }
+    vt_listener_close(entry.listener);
+    assert_int_equal(live_descriptors() - at_first, 2 * LEAVERS);
+
+    for (int i = 0; i < LEAVERS; i++)
+        close_end(&ends[i], VT_END_POLITE);
+    assert_int_equal(live_descriptors() - at_first, LEAVERS + LINGERING_MOST);
+    for (int i = 0; i < LEAVERS; i++) {
+        step_until(test, raw_ended(&peers[i]), "each peer sees the end");
+        assert_int_equal(peers[i].error, 0);
+        raw_close(&peers[i]);
+    }
+    step_until(test, live_descriptors() == at_first, "all descriptors are given back");
+
+    /* The count has come down with them: there is room for one more. */
+    end ours;
+    raw_peer peer;
+    make_pair(test, &ours, &peer, 0);
+    close_end(&ours, VT_END_POLITE);
+    assert_int_equal(live_descriptors() - at_first, 2);
+    raw_close(&peer);
+    free(ends);
+    free(peers);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void a_lingering_stream_ends_with_the_loop(void **state)
@@ -880,6 +1004,8 @@ int main(void)
         live_test(a_big_send_leaves_in_parts_to_a_slow_reader),
         live_test(a_send_leaves_at_the_end_of_its_turn_also_between_turns),
         live_test(a_peer_that_resets_a_send_ends_it_and_the_stream_once),
+        live_test(a_send_for_which_the_kernel_had_no_buffer_is_tried_again),
+        live_test(a_stream_may_be_closed_while_its_send_waits_for_a_buffer),
         live_test(a_reset_is_told_once_with_its_error),
         live_test(the_bytes_before_an_end_come_before_it),
         live_test(after_the_peers_end_we_may_still_send),
@@ -894,6 +1020,7 @@ int main(void)
         live_test(a_farewell_never_breaks_into_a_send),
         live_test(a_polite_end_waits_for_the_peers_but_not_for_ever),
         live_test(a_polite_end_is_over_with_the_peers_own),
+        live_test(polite_ends_are_bounded_in_their_number),
         live_test(a_lingering_stream_ends_with_the_loop),
         live_test(a_stream_may_close_itself_or_another_that_is_ready_too),
         live_test(a_stream_connects_and_carries_bytes_both_ways),

@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "fake_backend.h"
@@ -764,6 +766,80 @@ static void posts_of_many_threads_all_arrive_each_threads_in_order(void **state)
     free(posters);
 }
 
+enum { ROUNDS = 200, DAWDLES = 50 };
+
+static atomic_bool loop_is_gone;
+static atomic_int late_wakes; /* those that came upon a loop that was gone */
+
+/* Gives the owner all the time it needs to run what was posted, if it can. */
+static void wake_slowly(vital_loop *loop)
+{
+    for (int i = 0; i < DAWDLES && !atomic_load(&loop_is_gone); i++)
+        sched_yield();
+    if (atomic_load(&loop_is_gone))
+        atomic_fetch_add(&late_wakes, 1);
+    else
+        fake_of(loop)->wakes++;
+}
+
+typedef struct ending {
+    vital_loop *loop;
+    bool over; /* the owner's alone */
+} ending;
+
+static void end_it(void *arg)
+{
+    ending *self = arg;
+    self->over = true;
+    vital_loop_stop(self->loop);
+}
+
+static void *post_the_end(void *arg)
+{
+    ending *self = arg;
+    int error = vital_loop_post(self->loop, end_it, self);
+    return error == 0 ? self : NULL;
+}
+
+/* The owner destroys its loop while the poster may not have returned yet. */
+static void end_by_post(const vt_backend *backend)
+{
+    ending self = {.loop = NULL};
+    pthread_t thread;
+    void *posted;
+    if (backend != NULL)
+        assert_int_equal(vt_loop_create(&self.loop, backend, NULL), 0);
+    else
+        assert_int_equal(vital_loop_create(&self.loop), 0);
+    atomic_store(&loop_is_gone, false);
+    assert_int_equal(pthread_create(&thread, NULL, post_the_end, &self), 0);
+    while (!self.over) /* awake, so that nothing but the lock keeps it from the post */
+        assert_int_equal(vital_loop_step(self.loop, 0), 0);
+    vital_loop_destroy(self.loop);
+    atomic_store(&loop_is_gone, true);
+    assert_int_equal(pthread_join(thread, &posted), 0);
+    assert_ptr_equal(posted, &self);
+}
+
+static void posting_is_done_with_a_loop_that_the_post_ends(void **state)
+{
+    (void)state;
+    vt_backend slow = FAKE_BACKEND;
+    slow.wake = wake_slowly;
+    atomic_store(&late_wakes, 0);
+    for (int i = 0; i < ROUNDS; i++)
+        end_by_post(&slow);
+    assert_int_equal(atomic_load(&late_wakes), 0);
+}
+
+/* For the sanitizers. */
+static void a_real_loop_may_be_destroyed_by_what_another_thread_posts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++)
+        end_by_post(NULL);
+}
+
 /* ------------------------------------------------------------- steps and runs */
 
 static void a_step_waits_no_longer_than_it_was_told(void **state)
@@ -975,6 +1051,8 @@ int main(void)
         loop_test(a_post_that_never_ran_ends_with_the_loop),
         loop_test(a_post_without_a_loop_or_a_function_is_an_error),
         loop_test(posts_of_many_threads_all_arrive_each_threads_in_order),
+        loop_test(posting_is_done_with_a_loop_that_the_post_ends),
+        loop_test(a_real_loop_may_be_destroyed_by_what_another_thread_posts),
         loop_test(a_step_waits_no_longer_than_it_was_told),
         loop_test(the_time_to_wait_is_told),
         loop_test(a_run_ends_with_the_turn_in_which_it_was_stopped_and_can_be_resumed),

@@ -16,6 +16,7 @@ enum { FOUND_MAX = 4096, QUERY_BYTES = 512, TYPE_A = 1, TYPE_AAAA = 28 };
 
 typedef struct name_server {
     int fd;
+    int channels; /* how often c-ares has read its configuration */
     int queries;
     int ignored;      /* so many queries are lost on the way */
     bool withhold;    /* the answers stay here */
@@ -33,6 +34,7 @@ int ares_init_options(ares_channel *channel, struct ares_options *options, int m
     void *symbol = dlsym(RTLD_NEXT, "ares_init_options");
     assert_non_null(symbol);
     memcpy(&genuine, &symbol, sizeof genuine);
+    server.channels++;
     int status = genuine(channel, options, mask);
     if (status == ARES_SUCCESS)
         status = ares_set_servers_ports_csv(*channel, server.servers);
@@ -350,6 +352,68 @@ static void an_idle_resolver_wants_nothing(void **state)
     step_until(test, vital_loop_wait_ms(test->loop) == -1, "no timer is armed any more");
 }
 
+static void look_up(live *test, finding *self, const char *name)
+{
+    *self = (finding){.told = 0};
+    start(test, self, name);
+    step_until(test, serve() && self->told == 1, "the lookup is told");
+}
+
+static void after_a_failure_the_configuration_is_read_again(void **state)
+{
+    live *test = *state;
+    finding found;
+    look_up(test, &found, "two.test");
+    look_up(test, &found, "two.test");
+    assert_int_equal(server.channels, 1);
+    look_up(test, &found, "nobody.test"); /* with what has served so far */
+    assert_int_equal(found.count, 0);
+    assert_int_equal(server.channels, 1);
+    look_up(test, &found, "two.test");
+    assert_int_equal(found.count, 3);
+    assert_int_equal(server.channels, 2);
+    look_up(test, &found, "two.test");
+    assert_int_equal(found.count, 3);
+    assert_int_equal(server.channels, 2);
+}
+
+static void a_name_server_that_is_new_is_asked_after_a_failure(void **state)
+{
+    live *test = *state;
+    finding found;
+    char genuine[sizeof server.servers];
+    snprintf(genuine, sizeof genuine, "%s", server.servers);
+    int taken = server.fd;
+    open_server(); /* another, which goes away: nobody is there */
+    close(server.fd);
+    server.fd = taken;
+    look_up(test, &found, "two.test");
+    assert_int_equal(found.count, 0);
+    assert_int_equal(server.queries, 0);
+    snprintf(server.servers, sizeof server.servers, "%s", genuine); /* the network came up */
+    look_up(test, &found, "two.test");
+    assert_int_equal(found.count, 3);
+}
+
+static void a_failure_spoils_no_question_that_is_still_open(void **state)
+{
+    live *test = *state;
+    finding held = {.told = 0}, found;
+    char lengthy[400];
+    memset(lengthy, 'x', sizeof lengthy - 1);
+    lengthy[sizeof lengthy - 1] = '\0';
+    server.withhold = true;
+    vt_lookup *lookup = start(test, &held, "two.test");
+    step_until(test, serve() && server.queries > 0, "the question has come");
+    for (int i = 0; i < 2; i++) {
+        look_up(test, &found, lengthy);
+        assert_int_equal(found.count, 0);
+    }
+    assert_int_equal(server.channels, 1);
+    assert_int_equal(held.told, 0);
+    vt_lookup_cancel(lookup);
+}
+
 #define resolver_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -368,6 +432,9 @@ int main(void)
         resolver_test(many_lookups_at_once_are_all_told_once),
         resolver_test(another_lookup_may_be_started_when_one_is_told),
         resolver_test(an_idle_resolver_wants_nothing),
+        resolver_test(after_a_failure_the_configuration_is_read_again),
+        resolver_test(a_name_server_that_is_new_is_asked_after_a_failure),
+        resolver_test(a_failure_spoils_no_question_that_is_still_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
