@@ -17,7 +17,6 @@ static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell
     if (conn->stream != NULL)
         vt_stream_close(conn->stream, how, farewell);
     conn->stream = NULL;
-    conn->connected = false;
     conn->sending = false;
     conn->send_error = 0;
 }
@@ -128,7 +127,7 @@ static bool pull(vital_conn *conn)
 
 static void flush(vital_conn *conn)
 {
-    if (!conn->connected || conn->sending)
+    if (conn->stream == NULL || conn->sending)
         return;
     vital_bytes bytes = vital_engine_pending(conn->engine, clock_of(conn));
     if (bytes.size == 0)
@@ -159,7 +158,7 @@ static void on_timer(void *owner)
 {
     vital_conn *conn = owner;
     /* Before judging, read: the answer may have arrived already. */
-    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->connected) {
+    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->stream != NULL) {
         vt_stream_poll(conn->stream);
         if (conn->engine == NULL)
             return; /* gone: buried at the end of this turn */
@@ -211,7 +210,6 @@ void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer)
     vt_stream_adopt(stream, &STREAM_EVENTS, conn);
     conn->stream = stream;
     conn->peer = *peer;
-    conn->connected = true;
     vt_conn_touch(conn);
 }
 

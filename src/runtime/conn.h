@@ -32,7 +32,6 @@ struct vital_conn {
     vt_stream *stream;    /* NULL while away */
     vt_timer timer;       /* for the engine's deadline */
     vt_task settle;
-    bool connected;
     bool sending;     /* bytes of the engine's are in flight, or can no more be */
     int send_error;   /* why they cannot; the end itself comes from the reading side */
     bool pulling;     /* events are being dispatched, further up the stack */
