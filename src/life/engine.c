@@ -356,6 +356,9 @@ bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out
             if (take_item(engine, clock, &item, out))
                 return true;
         } else {
+            /* Whoever asks on has done with the last message: an idle connection
+             * keeps no buffer of it. */
+            vt_reader_release(&engine->reader);
             return false;
         }
     }

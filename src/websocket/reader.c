@@ -129,8 +129,7 @@ static struct vt_assembly *need_assembly(vt_reader *reader)
     return reader->assembly;
 }
 
-/* What the last item lent out ends here. */
-static void forget_last_item(vt_reader *reader)
+void vt_reader_release(vt_reader *reader)
 {
     const struct vt_assembly *assembly = reader->assembly;
 
@@ -346,7 +345,7 @@ static vt_item take_payload(vt_reader *reader, vt_input *input)
 
 vt_item vt_reader_next(vt_reader *reader, vt_input *input)
 {
-    forget_last_item(reader);
+    vt_reader_release(reader);
     for (;;) {
         vt_item item = {0};
         if (reader->assembly == NULL || !reader->assembly->in_frame) {

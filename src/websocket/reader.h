@@ -56,4 +56,8 @@ void vt_reader_finish(vt_reader *reader); /* accepts NULL and zeroed */
  * CLOSE the rest of the stream means nothing: do not call again. */
 vt_item vt_reader_next(vt_reader *reader, vt_input *input);
 
+/* The last item is no longer needed, and no next one is asked for: between
+ * messages the reader then owns nothing. */
+void vt_reader_release(vt_reader *reader);
+
 #endif

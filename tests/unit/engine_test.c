@@ -3,6 +3,7 @@
  * person can follow are in tests/traces; the end of a connection is in
  * engine_end_test.c, and what holds for every random run in engine_any_test.c.
  */
+#include "engine_state.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -691,6 +692,17 @@ static void a_drain_is_told_although_the_socket_was_lost_meanwhile(void **state)
     assert_log(&client, "connect open drain");
 }
 
+static void an_idle_connection_keeps_no_buffer_of_the_last_message(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    come(&client, "\x81\x04li", 4); /* cut, so that it has to be put together */
+    assert_non_null(client.engine->reader.assembly);
+    come(&client, "ne", 2);
+    assert_log(&client, "text:line");
+    assert_null(client.engine->reader.assembly);
+}
+
 static void a_drain_that_nobody_pulled_before_the_loss_is_told_on_return(void **state)
 {
     (void)state;
@@ -776,6 +788,7 @@ int main(void)
         TEST(an_empty_queue_takes_a_message_up_to_its_limit),
         TEST(empty_messages_are_bounded_too),
         TEST(a_drain_is_told_although_the_socket_was_lost_meanwhile),
+        TEST(an_idle_connection_keeps_no_buffer_of_the_last_message),
         TEST(a_drain_that_nobody_pulled_before_the_loss_is_told_on_return),
         TEST(a_drain_during_the_peers_goodbye_is_told_on_return),
     };
