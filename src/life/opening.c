@@ -1,6 +1,6 @@
 /*
  * Gathers the head of the handshake and judges it. What is legal is decided in
- * handshake.c; what a failure means for the connection is decided here.
+ * request.c and response.c; what a failure means for the connection, here.
  */
 #include "opening.h"
 

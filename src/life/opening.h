@@ -11,6 +11,8 @@
 
 #include "handshake.h"
 #include "reader.h"
+#include "request.h"
+#include "response.h"
 
 /* RFC 6455 4.1: the client waits for the answer before it sends more. What comes
  * earlier is a second request, smuggled past somebody. */
