@@ -1,20 +1,17 @@
 /*
- * Where a client's streams come from: a name becomes addresses, and they are
- * tried one after the other. When to try, when to give up and when to come back
- * is the engine's affair; this file only does what it is asked.
+ * Where a client's streams come from: its URL is dialled. When to try, when to
+ * give up and when to come back is the engine's affair; this file only does what
+ * it is asked.
  */
 #include <vital/vital.h>
 
-#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "conn.h"
+#include "dial.h"
 #include "string_list.h"
 #include "url.h"
-
-enum { ADDRESSES_MAX = 16 };
 
 struct client {
     vital_conn conn; /* first */
@@ -24,11 +21,7 @@ struct client {
     char **texts; /* owned, as the next two: what the policy points to */
     char **headers;
     char **subprotocols;
-    vt_lookup *lookup;     /* while a name is asked for */
-    vt_stream *connecting; /* while an address is tried */
-    vt_address addresses[ADDRESSES_MAX];
-    size_t address_count;
-    size_t address_next;
+    vt_dial *dial; /* while there is no stream */
     vt_resident resident;
     vt_grave grave;
 };
@@ -53,110 +46,51 @@ static int64_t next_phase_us(vital_conn *conn)
 
 /* ----------------------------------------------------------------- connecting */
 
-static void try_next(struct client *client, int last_error);
-
-static void give_up(struct client *client, int error, const char *what)
+static void on_found(void *owner)
 {
+    struct client *client = owner;
+    client->conn.opening.name_us = next_phase_us(&client->conn);
+}
+
+static void on_connected(void *owner, vt_stream *stream, const vt_address *address)
+{
+    struct client *client = owner;
+    vital_conn *conn = &client->conn;
+    client->dial = NULL;
+    conn->opening.connect_us = next_phase_us(conn);
+    vt_conn_adopt(conn, stream, address);
+    vital_engine_connected(conn->engine, clock_of(client));
+}
+
+static void on_failed(void *owner, int error, const char *what)
+{
+    struct client *client = owner;
+    client->dial = NULL;
     vital_engine_unreachable(client->conn.engine, clock_of(client), error, what);
     vt_conn_touch(&client->conn);
 }
 
-static void on_connected(void *owner, int error)
-{
-    struct client *client = owner;
-    vt_stream *stream = client->connecting;
-    client->connecting = NULL;
-    if (error != 0) {
-        vt_stream_close(stream, VT_END_ABRUPT, (vital_bytes){NULL, 0});
-        try_next(client, error);
-        return;
-    }
-    vital_conn *conn = &client->conn;
-    conn->opening.connect_us = next_phase_us(conn);
-    vt_conn_adopt(conn, stream, &client->addresses[client->address_next - 1]);
-    vital_engine_connected(conn->engine, clock_of(client));
-}
-
-static void on_received(void *owner, uint8_t *data, size_t size, int error)
-{
-    (void)owner, (void)data, (void)size, (void)error; /* not before it is connected */
-}
-
-static void on_sent(void *owner, size_t size, int error)
-{
-    (void)owner, (void)size, (void)error; /* likewise */
-}
-
-static const vt_stream_events CONNECTING_EVENTS = {
+static const vt_dial_events DIAL_EVENTS = {
+    .found = on_found,
     .connected = on_connected,
-    .received = on_received,
-    .sent = on_sent,
+    .failed = on_failed,
 };
-
-static void try_next(struct client *client, int last_error)
-{
-    while (client->address_next < client->address_count) {
-        const vt_address *address = &client->addresses[client->address_next++];
-        client->connecting = vt_stream_connect(client->conn.loop, address, &CONNECTING_EVENTS,
-                                               client);
-        if (client->connecting != NULL)
-            return;
-        last_error = errno;
-    }
-    char address[VT_ADDRESS_TEXT_BYTES] = "";
-    char what[256];
-    vt_address_text(address, &client->addresses[client->address_count - 1]);
-    if (client->address_count == 1)
-        snprintf(what, sizeof what, "%s: %s", address, strerror(last_error));
-    else
-        snprintf(what, sizeof what, "none of %zu addresses of %s, the last %s: %s",
-                 client->address_count, client->url.host, address, strerror(last_error));
-    give_up(client, last_error, what);
-}
-
-static void on_found(void *owner, const vt_address *addresses, size_t count, const char *problem)
-{
-    struct client *client = owner;
-    vital_conn *conn = &client->conn;
-    client->lookup = NULL;
-    conn->opening.name_us = next_phase_us(conn);
-    if (count == 0) {
-        char what[256];
-        snprintf(what, sizeof what, "the name %.150s was not found: %s", client->url.host, problem);
-        give_up(client, 0, what);
-        return;
-    }
-    client->address_count = count < ADDRESSES_MAX ? count : ADDRESSES_MAX;
-    memcpy(client->addresses, addresses, client->address_count * sizeof *addresses);
-    client->address_next = 0;
-    try_next(client, 0);
-}
 
 static void start_connecting(vital_conn *conn)
 {
     struct client *client = client_of(conn);
-    const vt_url *url = &client->url;
-    client->address_next = 0;
-    client->address_count = 1;
-    if (url->socket != NULL ? vt_address_unix(&client->addresses[0], url->socket)
-                            : vt_address_numeric(&client->addresses[0], url->host, url->port)) {
-        try_next(client, 0);
-        return;
-    }
-    client->lookup = vt_lookup_start(conn->loop, url->host, url->port, on_found, client);
-    if (client->lookup == NULL)
-        give_up(client, ENOMEM, "no memory to look the name up");
+    const vt_dial_to to = {
+        .socket = client->url.socket, .host = client->url.host, .port = client->url.port};
+    client->dial = vt_dial_start(conn->loop, &to, &DIAL_EVENTS, client);
+    if (client->dial == NULL)
+        on_failed(client, ENOMEM, "no memory to connect");
 }
 
 static void abandon(vital_conn *conn)
 {
     struct client *client = client_of(conn);
-    if (client->lookup != NULL)
-        vt_lookup_cancel(client->lookup);
-    client->lookup = NULL;
-    if (client->connecting != NULL)
-        vt_stream_close(client->connecting, VT_END_ABRUPT, (vital_bytes){NULL, 0});
-    client->connecting = NULL;
+    vt_dial_cancel(client->dial);
+    client->dial = NULL;
 }
 
 /* ----------------------------------------------------------------- life cycle */

@@ -384,6 +384,42 @@ static void the_address_that_answers_is_the_one_that_is_named(void **state)
     test->other = NULL;
 }
 
+/* A listener with a full queue drops what comes: the first address is a hole. */
+static void an_address_that_never_answers_costs_a_quarter_of_a_second_rfc_8305(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vt_backend naming = vt_backend_epoll;
+    naming.lookup = look_up_two;
+    assert_int_equal(vt_loop_create(&test->other, &naming, NULL), 0);
+    vital_server *server = serve_on(test->loop, &server_seen, "127.0.0.1:0");
+    const char *port = strrchr(vital_server_url(server), ':');
+    struct sockaddr_in hole = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port + 1))};
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.2", &hole.sin_addr), 1);
+    int fds[4];
+    for (int i = 0; i < 4; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (i == 0) {
+            assert_int_equal(bind(fds[i], (struct sockaddr *)&hole, sizeof hole), 0);
+            assert_int_equal(listen(fds[i], 0), 0);
+        } else {
+            connect(fds[i], (struct sockaddr *)&hole, sizeof hole);
+        }
+    }
+    char url[64];
+    snprintf(url, sizeof url, "ws://two.example%s", port);
+    int64_t began_ms = live_now_ms();
+    connect_to(test->other, &seen, url, NEVER);
+    step_until(test, seen.opens == 1, "the second address is reached");
+    assert_in_range(live_now_ms() - began_ms, 250, 5000);
+    assert_int_equal(strncmp(seen.conn == NULL ? "" : vital_conn_peer(seen.conn), "127.0.0.1:", 10),
+                     0);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    vital_loop_destroy(test->other);
+    test->other = NULL;
+}
+
 /* -------------------------------------------------- on a backend without a network */
 
 static int fake_setup(void **state)
@@ -781,6 +817,7 @@ int main(void)
         live_test(a_text_heartbeat_is_answered_and_not_shown),
         live_test(a_name_is_looked_up_and_its_addresses_are_tried_in_turn),
         live_test(the_address_that_answers_is_the_one_that_is_named),
+        live_test(an_address_that_never_answers_costs_a_quarter_of_a_second_rfc_8305),
         live_test(ipv6_works_like_ipv4),
         live_test(unix_sockets_work_like_tcp),
         fake_test(a_numeric_address_is_never_looked_up),
