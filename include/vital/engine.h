@@ -43,6 +43,12 @@ typedef struct vital_entropy {
     void *source;
 } vital_entropy;
 
+/* What engines that compress can share, as long as one thread uses them: see
+ * vital_policy. It must outlive them. */
+typedef struct vital_compressor vital_compressor;
+int vital_compressor_create(vital_compressor **out);         /* 0 or VITAL_ENOMEM */
+void vital_compressor_destroy(vital_compressor *compressor); /* accepts NULL */
+
 /* Borrowed for the engine's life: shared by all connections of a kind. Fill it
  * with vital_policy_init(), which checks it and puts the defaults in place. */
 typedef struct vital_policy {

@@ -125,6 +125,21 @@ typedef struct vital_limits {
     int connections;      /* of a server; 0: 100000 */
 } vital_limits;
 
+/* -------------------------------------------------------------- compression */
+
+/* permessage-deflate (RFC 7692). The defaults keep no memory for a connection
+ * between its messages: each message is compressed by itself, by a compressor
+ * that all connections of a loop share. */
+typedef struct vital_compression {
+    bool enabled;            /* client: offer it; server: accept offers of it */
+    bool keep_context;       /* refer to our earlier messages: smaller ones, for about
+                                260 KiB a connection (less with fewer bits) */
+    bool peer_keeps_context; /* let the peer do so: for about 40 KiB a connection */
+    int window_bits;         /* what we refer back by, at most; 9 to 15; 0: 15 */
+    int peer_window_bits;    /* what the peer may refer back by; 8 to 15; 0: 15 */
+    size_t least_bytes;      /* smaller messages go as they are; 0: 128 */
+} vital_compression;
+
 /* ----------------------------------------------------------------- verdicts */
 
 /* One cause for each thing that a person would do differently.
