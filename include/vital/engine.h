@@ -66,6 +66,16 @@ typedef struct vital_policy {
 /* 0, or VITAL_EINVAL with a static sentence in *problem. */
 int vital_policy_init(vital_policy *policy, const char **problem);
 
+/* Why a stream was lost or could not be had, as the layer beneath the engine knows
+ * it: TLS, a proxy. Zero where there is nothing to say. */
+typedef struct vital_failure {
+    vital_cause cause;
+    int error;        /* an errno */
+    int status;       /* of HTTP: a proxy's refusal */
+    int alert;        /* of TLS (RFC 8446 6) */
+    const char *what; /* in words, without a full stop */
+} vital_failure;
+
 typedef enum vital_event_type {
     VITAL_EVENT_CONNECT, /* client: bring a stream, then vital_engine_connected() */
     VITAL_EVENT_REQUEST, /* server: vital_engine_accept() or vital_engine_refuse() */

@@ -140,6 +140,24 @@ typedef struct vital_compression {
     size_t least_bytes;      /* smaller messages go as they are; 0: 128 */
 } vital_compression;
 
+/* ---------------------------------------------------------------------- TLS */
+
+/* TLS 1.2 and 1.3. The name in the server's certificate is always checked. Files
+ * are PEM and are read once, within the call that they are given to; a file that
+ * cannot be used is an error of that call. */
+typedef struct vital_tls {
+    const char *ca_file;     /* who is trusted. A client: instead of the system's
+                                store. A server: asks its clients for certificates
+                                of these; NULL: asks for none */
+    const char *crl_file;    /* what they have revoked, with ca_file */
+    const char *cert_file;   /* ours, and the way up from it. A server has one */
+    const char *key_file;    /* its key, not encrypted; NULL: in cert_file */
+    const char *server_name; /* client: the name to ask for and to find in the
+                                certificate; NULL: the host of the URL */
+    bool insecure;           /* client: believe whoever answers; to try things out */
+    bool cert_optional;      /* server: a client without a certificate is welcome */
+} vital_tls;
+
 /* ----------------------------------------------------------------- verdicts */
 
 /* One cause for each thing that a person would do differently.
@@ -148,7 +166,7 @@ typedef struct vital_compression {
     X(VITAL_CLOSED_BY_US, "CLOSED_BY_US", "we closed it")                  \
     X(VITAL_CLOSED_BY_PEER, "CLOSED_BY_PEER", "the peer closed it")        \
     X(VITAL_UNREACHABLE, "UNREACHABLE", "no connection could be made")     \
-    X(VITAL_UNTRUSTED, "UNTRUSTED", "TLS could not prove who the peer is") \
+    X(VITAL_UNTRUSTED, "UNTRUSTED", "TLS could not prove who is who")      \
     X(VITAL_REJECTED, "REJECTED", "the upgrade was refused")               \
     X(VITAL_SILENT, "SILENT", "beats stayed without an answer")            \
     X(VITAL_STUCK, "STUCK", "the host is up, the program does not answer") \
