@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim asan tsan clang interop format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`;
 # ONLY names tests or suites: make test ONLY='frame url'.
@@ -44,6 +44,10 @@ check: test tidy ## what to run before a commit
 
 sim: build ## live through SEEDS on a simulated network
 	@build/vital-sim --seeds $(SEEDS)
+
+mutants: ## break vital on purpose, and demand that vital-sim sees it
+	@tools/bootstrap test
+	@tests/sim/mutants/run $(ONLY)
 
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/bootstrap test
