@@ -60,7 +60,8 @@ typedef struct vital_policy {
     const char *path;           /* client: path and query */
     const char *const *headers; /* client: "Name: value" */
     const char *const *subprotocols;
-    bool ask; /* server: VITAL_EVENT_REQUEST, not an automatic yes */
+    bool ask;  /* server: VITAL_EVENT_REQUEST, not an automatic yes */
+    bool http; /* server: VITAL_EVENT_HTTP, not an automatic 426 */
 } vital_policy;
 
 /* 0, or VITAL_EINVAL with a static sentence in *problem. */
@@ -78,7 +79,8 @@ typedef struct vital_failure {
 
 typedef enum vital_event_type {
     VITAL_EVENT_CONNECT, /* client: bring a stream, then vital_engine_connected() */
-    VITAL_EVENT_REQUEST, /* server: vital_engine_accept() or vital_engine_refuse() */
+    VITAL_EVENT_REQUEST, /* server: to be answered by vital_engine_respond() */
+    VITAL_EVENT_HTTP,    /* server: a plain request, likewise */
     VITAL_EVENT_OPEN,
     VITAL_EVENT_MESSAGE,
     VITAL_EVENT_PONG,
@@ -112,9 +114,10 @@ void vital_engine_destroy(vital_engine *engine); /* accepts NULL */
 void vital_engine_connected(vital_engine *engine, vital_clock clock);
 void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error, const char *what);
 
-/* Server: answers VITAL_EVENT_REQUEST. A refusal is an HTTP status, 400..599. */
-void vital_engine_accept(vital_engine *engine, vital_clock clock);
-void vital_engine_refuse(vital_engine *engine, vital_clock clock, int status);
+/* Server: answers VITAL_EVENT_REQUEST or VITAL_EVENT_HTTP, as vital_respond().
+ * After an error *problem is a static sentence. */
+int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_response *response,
+                         const char **problem);
 
 void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, size_t size);
 void vital_engine_ended(vital_engine *engine, vital_clock clock, int error); /* 0: end of stream */

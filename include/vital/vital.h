@@ -56,7 +56,7 @@ const char *vital_strerror(int error);
 typedef struct vital_loop vital_loop;
 typedef struct vital_server vital_server;
 typedef struct vital_conn vital_conn;       /* may lose its socket and come back */
-typedef struct vital_request vital_request; /* an HTTP request to upgrade */
+typedef struct vital_request vital_request; /* HTTP: to upgrade, or a plain one */
 
 typedef struct vital_bytes {
     const void *data;
@@ -207,10 +207,19 @@ typedef struct vital_verdict {
 
 /* ------------------------------------------------------------------- events */
 
+/* Returned by accept and http: vital_respond() will be called, within the rest
+ * of limits.open_ms. The request itself ends with the callback. */
+#define VITAL_LATER 1
+
 /* Any may be NULL. */
 typedef struct vital_events {
-    /* Server: 0 accepts, an HTTP status from 400 to 599 refuses. */
+    /* Server: 0 accepts, an HTTP status from 300 to 599 refuses. Whoever wants to
+     * say more calls vital_respond(), after which the result does not count. */
     int (*accept)(vital_conn *conn, const vital_request *request);
+    /* Server: a plain HTTP request, GET or HEAD without a body. It is answered
+     * with vital_respond(), or by returning a status from 200 to 599. Without
+     * this callback it is refused with 426 and a sentence. */
+    int (*http)(vital_conn *conn, const vital_request *request);
     /* resumed: nothing was lost since the last socket. */
     void (*open)(vital_conn *conn, bool resumed);
     void (*message)(vital_conn *conn, vital_kind kind, vital_bytes message);
@@ -319,9 +328,50 @@ void vital_set_user(vital_conn *conn, void *user);
 
 /* ------------------------------------------------------------------ request */
 
-const char *vital_request_path(const vital_request *request); /* with the query */
+/* Who asks is vital_conn_peer(): always the other end of the socket. Headers in
+ * which a proxy says for whom it asks (Forwarded, X-Forwarded-For) are headers
+ * like any other; whether to believe them is for you to decide, who know
+ * whether everybody comes through that proxy. */
+
+typedef struct vital_header {
+    const char *name;
+    const char *value;
+} vital_header;
+
+const char *vital_request_method(const vital_request *request); /* "GET" or "HEAD" */
+/* As they came, percent-encoded: "/room/7" and "lang=en" of "/room/7?lang=en". */
+const char *vital_request_path(const vital_request *request);
+const char *vital_request_query(const vital_request *request); /* "" if none */
+/* The first parameter of that name in the query, decoded. False if there is none,
+ * if it does not fit, or if it is not well encoded. */
+bool vital_request_parameter(const vital_request *request, const char *name, char *out,
+                             size_t room);
 /* The first header of that name, in any case; NULL if there is none. */
 const char *vital_request_header(const vital_request *request, const char *name);
+/* All of them, in their order. */
+const vital_header *vital_request_headers(const vital_request *request, size_t *count);
+/* The subprotocols that are offered, by the client's preference; empty after the
+ * last. Not terminated by a NUL. */
+vital_bytes vital_request_subprotocol(const vital_request *request, size_t index);
+bool vital_request_offers(const vital_request *request, const char *subprotocol);
+
+/* ----------------------------------------------------------------- response */
+
+typedef struct vital_response {
+    /* To accept: 101, or 0. To refuse: 300 to 599. To a plain request: 200 to 599. */
+    int status;
+    const char *const *headers; /* "Name: value", NULL at the end */
+    vital_bytes body;           /* not of a 101; plain text, unless a header says otherwise */
+    const char *subprotocol;    /* of a 101: one that is offered, or "" for none; NULL: the
+                                   first of the listener's that is offered */
+} vital_response;
+
+/* Answers the request of accept or http, in the callback or after VITAL_LATER. A
+ * body is at most limits.queue_bytes, and a peer that takes it too slowly is
+ * left: limits.close_ms without progress, six times that in all. VITAL_EINVAL:
+ * not such a response; VITAL_ESTATE: there is nothing (any more) to answer.
+ * After a plain request comes a last `close`, with CLOSED_BY_US. */
+int vital_respond(vital_conn *conn, const vital_response *response);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,7 @@
  *   AWAY --tick()--> CONNECTING --connected()--> OPENING --101 came--> OPEN |
  *                                                  |  ^                |  | |
  *                       server: REQUEST pulled     v  |                |  | |
- *                                                 ASKING --accept()----+  | |
+ *                                                 ASKING --respond()---+  | |
  *                                                                         | |
  *   OPEN --close()--> CLOSING --peer's close--> ENDING --flushed, ended, -+-+
  *   OPEN --peer's close, violation, refusal---> ENDING   or out of time   |
@@ -79,25 +79,8 @@ void vital_engine_destroy(vital_engine *engine)
     free(engine->opening);
     vt_reader_finish(&engine->reader);
     vt_outbox_finish(&engine->outbox);
+    free(engine->subprotocol);
     free(engine);
-}
-
-/* malloc'd text to the wire; false without memory. */
-static bool send_raw(vital_engine *engine, char *text)
-{
-    bool sent = text != NULL && vt_outbox_raw(&engine->outbox, vital_text(text)) == 0;
-    free(text);
-    return sent;
-}
-
-void vital_engine_connected(vital_engine *engine, vital_clock clock)
-{
-    assert(engine->state == VT_CONNECTING);
-    engine->state = VT_OPENING;
-    engine->opening = calloc(1, sizeof *engine->opening);
-    if (engine->opening == NULL ||
-        !send_raw(engine, vt_opening_begin(engine->opening, engine->policy, &engine->entropy)))
-        vt_engine_lose_without_memory(engine, clock);
 }
 
 static size_t queued_bytes(const vital_engine *engine)
@@ -106,8 +89,7 @@ static size_t queued_bytes(const vital_engine *engine)
     return engine->outbox.queued_bytes + (size_t)messages * MESSAGE_OVERHEAD_BYTES;
 }
 
-/* Who was told that the queue is full hears once that half of it is free. */
-static void tell_drain(vital_engine *engine)
+void vt_engine_tell_drain(vital_engine *engine)
 {
     if (!engine->want_drain || engine->state != VT_OPEN ||
         queued_bytes(engine) > engine->policy->limits.queue_bytes / 2)
@@ -116,63 +98,16 @@ static void tell_drain(vital_engine *engine)
     vt_engine_flag(engine, VITAL_EVENT_DRAIN);
 }
 
-static void forget_opening(vital_engine *engine)
-{
-    vt_opening_finish(engine->opening);
-    free(engine->opening);
-    engine->opening = NULL;
-}
-
 /* Who has pulled the end of a socket reads its request and its last message no
  * more, and its stream no longer holds bytes that were given out. */
 static void forget_socket(vital_engine *engine)
 {
-    forget_opening(engine);
+    vt_engine_forget_opening(engine);
     vt_reader_finish(&engine->reader);
     if (engine->state == VT_GONE)
         vt_outbox_clear(&engine->outbox);
     else
         vt_outbox_rewind(&engine->outbox);
-}
-
-static void open_up(vital_engine *engine, vital_clock clock)
-{
-    engine->subprotocol = vt_opening_subprotocol(engine->opening, engine->policy);
-    forget_opening(engine);
-    engine->state = VT_OPEN;
-    engine->opened_us = clock.now_us;
-    engine->told_health = VITAL_ALIVE;
-    vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
-    vt_engine_flag(engine, VITAL_EVENT_OPEN);
-    tell_drain(engine);
-}
-
-void vital_engine_accept(vital_engine *engine, vital_clock clock)
-{
-    if (engine->state != VT_ASKING)
-        return; /* closed, or out of time, while the application thought */
-    if (send_raw(engine, vt_opening_answer(engine->opening, engine->policy)))
-        open_up(engine, clock);
-    else
-        vt_engine_lose_without_memory(engine, clock);
-}
-
-static void refuse(vital_engine *engine, vital_clock clock, int status, const char *what)
-{
-    engine->ending.status = status;
-    vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL, what);
-    if (send_raw(engine, vt_refusal_write(status, what)))
-        vt_engine_end(engine, clock);
-    else
-        vt_engine_lose(engine, clock);
-}
-
-void vital_engine_refuse(vital_engine *engine, vital_clock clock, int status)
-{
-    if (engine->state != VT_ASKING)
-        return;
-    refuse(engine, clock, status >= 400 && status <= 599 ? status : 500,
-           "the application refused this request");
 }
 
 /* ------------------------------------------------------------------ bytes in */
@@ -184,7 +119,7 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
     if (!vt_engine_has_stream(engine) || engine->state == VT_ENDING || size == 0)
         return;
     if (engine->state == VT_ASKING) {
-        refuse(engine, clock, 400, VT_OPENING_EARLY_DATA);
+        vt_engine_refuse(engine, clock, 400, VT_OPENING_EARLY_DATA);
         return;
     }
     engine->input = (vt_input){bytes, size};
@@ -192,39 +127,6 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
         vt_engine_extend_closing(engine, clock); /* the peer has still things to say */
     if (engine->state >= VT_OPEN && vt_heartbeat_heard(&engine->heart, clock))
         vt_engine_flag(engine, VITAL_EVENT_HEALTH);
-}
-
-/* -------------------------------------------------------------- the handshake */
-
-static void feed_opening(vital_engine *engine, vital_clock clock)
-{
-    vt_opening *opening = engine->opening;
-    switch (vt_opening_feed(opening, engine->policy, &engine->input)) {
-    case VT_OPENING_MORE:
-        break;
-    case VT_OPENING_REQUEST:
-        engine->state = VT_ASKING;
-        if (engine->policy->ask)
-            vt_engine_flag(engine, VITAL_EVENT_REQUEST);
-        else
-            vital_engine_accept(engine, clock);
-        break;
-    case VT_OPENING_OPEN:
-        open_up(engine, clock);
-        break;
-    case VT_OPENING_FAILED:
-        if (engine->policy->role == VITAL_SERVER) {
-            refuse(engine, clock, opening->failure.status, opening->failure.what);
-            break;
-        }
-        if (opening->failure.cause == VITAL_REJECTED)
-            engine->ending.status = opening->failure.status;
-        vt_ending_decide(&engine->ending, opening->failure.cause, VT_CLOSE_ABNORMAL,
-                         opening->failure.what);
-        engine->ending.retry_after_s = opening->failure.retry_after_s;
-        vt_engine_lose(engine, clock);
-        break;
-    }
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -325,7 +227,7 @@ static bool next_flagged(vital_engine *engine, vital_event *out)
         if (!take_flag(engine, (vital_event_type)type))
             continue;
         out->type = (vital_event_type)type;
-        if (type == VITAL_EVENT_REQUEST)
+        if (type == VITAL_EVENT_REQUEST || type == VITAL_EVENT_HTTP)
             out->request = &engine->opening->request;
         if (type == VITAL_EVENT_CLOSED)
             vt_engine_write_verdict(engine, &out->verdict);
@@ -349,7 +251,7 @@ bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out
         if (next_flagged(engine, out))
             return true;
         if (engine->state == VT_OPENING && engine->input.size > 0) {
-            feed_opening(engine, clock);
+            vt_engine_feed_opening(engine, clock);
         } else if ((engine->state == VT_OPEN || engine->state == VT_CLOSING) &&
                    engine->input.size > 0) {
             vt_item item = vt_reader_next(&engine->reader, &engine->input);
@@ -401,7 +303,7 @@ void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size)
                          engine->heart.owed > 0);
         }
     }
-    tell_drain(engine);
+    vt_engine_tell_drain(engine);
     if (engine->state >= VT_CLOSING)
         vt_engine_closing_progress(engine, clock);
 }
@@ -463,10 +365,12 @@ static void run_out_of_time(vital_engine *engine, vital_clock clock)
         vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
                            "no connection within the time limit");
         break;
-    case VT_OPENING:
     case VT_ASKING:
+        vt_engine_refuse(engine, clock, 503, "the application did not answer this request in time");
+        break;
+    case VT_OPENING:
         if (engine->policy->role == VITAL_SERVER)
-            refuse(engine, clock, 408, "the opening handshake took too long");
+            vt_engine_refuse(engine, clock, 408, "the opening handshake took too long");
         else
             vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
                                "the server accepted the connection but did not answer the upgrade "

@@ -6,6 +6,7 @@
 #include "engine_state.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "close_code.h"
 #include "frame.h"
@@ -90,6 +91,7 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
     plan_return(engine);
 
     engine->input = (vt_input){NULL, 0};
+    free(engine->subprotocol);
     engine->subprotocol = NULL;
     forget_events(engine, 0);
     vt_engine_flag(engine, VITAL_EVENT_CLOSED);

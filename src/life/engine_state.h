@@ -1,6 +1,6 @@
 /*
- * The inside of an engine, shared by engine.c (a connection's life) and
- * engine_end.c (its end), and by nobody else.
+ * The inside of an engine, shared by engine.c (a connection's life),
+ * engine_open.c (its beginning) and engine_end.c (its end), and by nobody else.
  */
 #ifndef VT_LIFE_ENGINE_STATE_H
 #define VT_LIFE_ENGINE_STATE_H
@@ -50,8 +50,8 @@ struct vital_engine {
     vt_ending ending;
 
     uint64_t confirmed; /* messages proven received, or already reported */
-    const char *subprotocol;
-    int64_t opened_us; /* -1: this socket has not been open */
+    char *subprotocol;  /* owned; NULL: none */
+    int64_t opened_us;  /* -1: this socket has not been open */
 
     int64_t deadline_us; /* of the state; and the stalls when it was set */
     int64_t deadline_stalled_us;
@@ -75,6 +75,19 @@ static inline bool vt_engine_has_stream(const vital_engine *engine)
 {
     return engine->state >= VT_OPENING && engine->state <= VT_ENDING;
 }
+
+/* ---- engine.c */
+
+/* Who was told that the queue is full hears once that half of it is free. */
+void vt_engine_tell_drain(vital_engine *engine);
+
+/* ---- engine_open.c */
+
+/* OPENING, with input. */
+void vt_engine_feed_opening(vital_engine *engine, vital_clock clock);
+/* Server, OPENING or ASKING: refuses, and says why in the body and the verdict. */
+void vt_engine_refuse(vital_engine *engine, vital_clock clock, int status, const char *what);
+void vt_engine_forget_opening(vital_engine *engine);
 
 /* ---- engine_end.c */
 

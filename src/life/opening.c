@@ -36,9 +36,10 @@ static vt_opening_outcome fail(vt_opening *opening, vital_cause cause, int statu
     return VT_OPENING_FAILED;
 }
 
-static vt_opening_outcome judge_request(vt_opening *opening, const vt_input *rest)
+static vt_opening_outcome judge_request(vt_opening *opening, const vital_policy *policy,
+                                        const vt_input *rest)
 {
-    vt_refusal refusal = vt_request_parse(&opening->request, &opening->head);
+    vt_refusal refusal = vt_request_parse(&opening->request, &opening->head, policy->http);
     if (refusal.status != 0)
         return fail(opening, VITAL_REJECTED, refusal.status, refusal.why);
     if (rest->size > 0)
@@ -75,17 +76,22 @@ vt_opening_outcome vt_opening_feed(vt_opening *opening, const vital_policy *poli
         return fail(opening, VITAL_OVERFLOW, server ? 503 : 0, "out of memory");
     if (complete == 0)
         return VT_OPENING_MORE;
-    return server ? judge_request(opening, input) : judge_response(opening, policy);
+    return server ? judge_request(opening, policy, input) : judge_response(opening, policy);
 }
 
-const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy)
+const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy,
+                                   const vital_response *response)
 {
-    return policy->role == VITAL_SERVER
-               ? vt_request_subprotocol(&opening->request, policy->subprotocols)
-               : opening->response.subprotocol;
+    if (policy->role == VITAL_CLIENT)
+        return opening->response.subprotocol;
+    if (response->subprotocol == NULL)
+        return vt_request_subprotocol(&opening->request, policy->subprotocols);
+    return response->subprotocol[0] != '\0' ? response->subprotocol : NULL;
 }
 
-char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy)
+char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy,
+                        const vital_response *response)
 {
-    return vt_response_write(&opening->request, vt_opening_subprotocol(opening, policy));
+    return vt_switch_write(&opening->request, vt_opening_subprotocol(opening, policy, response),
+                           response->headers);
 }

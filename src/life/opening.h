@@ -20,7 +20,8 @@
 
 typedef enum vt_opening_outcome {
     VT_OPENING_MORE,    /* not yet */
-    VT_OPENING_REQUEST, /* server: a good request; see opening->request */
+    VT_OPENING_REQUEST, /* server: a good request, or a plain one if the policy
+                           wants those; see opening->request */
     VT_OPENING_OPEN,    /* client: upgraded */
     VT_OPENING_FAILED,  /* see opening->failure */
 } vt_opening_outcome;
@@ -51,10 +52,13 @@ char *vt_opening_begin(vt_opening *opening, const vital_policy *policy,
 vt_opening_outcome vt_opening_feed(vt_opening *opening, const vital_policy *policy,
                                    vt_input *input);
 
-/* Which of ours both sides speak; NULL if none. Points into the policy. */
-const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy);
+/* What both sides speak; NULL if nothing. Points into the policy, or into the
+ * response with which a server accepts (NULL for a client). */
+const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy,
+                                   const vital_response *response);
 
-/* The 101, malloc'd; NULL without memory. */
-char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy);
+/* The 101, malloc'd; NULL without memory. The response has no problem. */
+char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy,
+                        const vital_response *response);
 
 #endif

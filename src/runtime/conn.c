@@ -51,13 +51,18 @@ static bool take_closed(vital_conn *conn, const vital_verdict *verdict)
     return false;
 }
 
-static void take_request(vital_conn *conn, const vital_request *request)
+/* What the callback has answered by itself is answered. */
+static void take_request(vital_conn *conn, const vital_request *request,
+                         int (*answer)(vital_conn *conn, const vital_request *request))
 {
-    int status = conn->events->accept == NULL ? 0 : conn->events->accept(conn, request);
-    if (status == 0)
-        vital_engine_accept(conn->engine, clock_of(conn));
-    else
-        vital_engine_refuse(conn->engine, clock_of(conn), status);
+    const char *problem;
+    vital_response response = {.status = answer(conn, request)};
+    if (response.status == VITAL_LATER)
+        return;
+    if (vital_engine_respond(conn->engine, clock_of(conn), &response, &problem) != VITAL_EINVAL)
+        return;
+    response.status = 500; /* not a status with which one can answer */
+    vital_engine_respond(conn->engine, clock_of(conn), &response, &problem);
 }
 
 static void take_health(vital_conn *conn, vital_health health)
@@ -80,7 +85,10 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         conn->owner->connect(conn);
         break;
     case VITAL_EVENT_REQUEST:
-        take_request(conn, event->request);
+        take_request(conn, event->request, events->accept);
+        break;
+    case VITAL_EVENT_HTTP:
+        take_request(conn, event->request, events->http);
         break;
     case VITAL_EVENT_OPEN:
         conn->opening.upgrade_us = vt_loop_clock_now(conn->loop).now_us - conn->began_us;
@@ -250,6 +258,20 @@ void vt_conn_finish(vital_conn *conn)
 }
 
 /* ------------------------------------------------------------------ public API */
+
+int vital_respond(vital_conn *conn, const vital_response *response)
+{
+    if (conn == NULL || response == NULL)
+        return VITAL_EINVAL;
+    if (conn->engine == NULL)
+        return VITAL_ECLOSED;
+    const char *problem;
+    int error = vital_engine_respond(conn->engine, clock_of(conn), response, &problem);
+    if (error != 0)
+        return vt_loop_fail(conn->loop, error, "%s", problem);
+    vt_conn_touch(conn);
+    return 0;
+}
 
 int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message)
 {

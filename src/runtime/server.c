@@ -140,6 +140,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .limits = options->limits,
         .subprotocols = (const char *const *)server->subprotocols,
         .ask = options->events.accept != NULL,
+        .http = options->events.http != NULL,
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];

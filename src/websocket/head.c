@@ -12,8 +12,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <vital/vital.h>
-
 /* Large enough for the usual request of a browser in one allocation. */
 enum { FIRST_CAPACITY = 1024 };
 
@@ -183,7 +181,7 @@ static char *next_line(vt_head *head, size_t *at, const char **why)
     return line;
 }
 
-static const char *cut_header(vt_header *out, char *line)
+static const char *cut_header(vital_header *out, char *line)
 {
     if (is_space(line[0]))
         return "a header is folded over two lines (RFC 9112 5.2)";

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <vital/vital.h>
+
 enum { VT_HEADERS_MAX = 64 };
 
 /* ---- gathering */
@@ -32,14 +34,9 @@ int vt_head_feed(vt_head *head, const void *data, size_t size, size_t limit_byte
 
 /* ---- cutting; names and values lie in the head's own bytes */
 
-typedef struct vt_header {
-    const char *name;
-    const char *value; /* without the white space around it */
-} vt_header;
-
 typedef struct vt_headers {
     size_t count;
-    vt_header at[VT_HEADERS_MAX];
+    vital_header at[VT_HEADERS_MAX];
 } vt_headers;
 
 /* Once a head; it writes NULs into it. 0, or the HTTP status to refuse it with

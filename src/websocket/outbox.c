@@ -57,6 +57,7 @@ struct vt_wire {
     size_t capacity;
     size_t size;
     size_t sent;        /* of size */
+    size_t raw_taken;   /* of the waiting raw bytes: they have been on the wire */
     size_t beat_end;    /* where the beat among the bytes ends; 0: none is there */
     size_t answers;     /* how often the waiting answer is owed */
     size_t answers_now; /* of those, what this filling has room for */
@@ -218,15 +219,22 @@ static size_t answers_a_filling(const struct vt_wire *wire)
     return wire->answers < most ? wire->answers : most;
 }
 
+/* How many of the waiting raw bytes one filling takes. */
+static size_t raw_a_filling(const struct vt_wire *wire)
+{
+    size_t left = wire->places[RAW] != NULL ? wire->places[RAW]->size - wire->raw_taken : 0;
+    return left < VT_FRAGMENT_BYTES ? left : VT_FRAGMENT_BYTES;
+}
+
 /* The most that one filling of the wire can come to; 0 if nothing may leave. */
 static size_t bytes_to_frame(const vt_outbox *outbox, const vt_outbox_frames *frames)
 {
     const struct vt_wire *wire = outbox->wire;
-    size_t bytes = 0;
+    size_t bytes = wire != NULL ? raw_a_filling(wire) : 0;
     size_t data = 0;
 
-    for (int place = RAW; wire != NULL && place < PLACES; place++) {
-        if (wire->places[place] == NULL || (place != RAW && !frames->open))
+    for (int place = PONG; wire != NULL && frames->open && place < PLACES; place++) {
+        if (wire->places[place] == NULL)
             continue;
         size_t times = place == ANSWER ? answers_a_filling(wire) : 1;
         bytes += times * (VT_FRAME_HEADER_MAX + wire->places[place]->size);
@@ -364,18 +372,28 @@ static void frame_messages(vt_outbox *outbox, const vt_outbox_frames *frames)
     }
 }
 
+/* False if some are left for the next filling. */
+static bool fill_raw(struct vt_wire *wire)
+{
+    struct waiting *raw = wire->places[RAW];
+    if (raw == NULL)
+        return true;
+    wire->size = raw_a_filling(wire);
+    memcpy(wire->bytes, raw->payload + wire->raw_taken, wire->size);
+    wire->raw_taken += wire->size;
+    if (wire->raw_taken < raw->size)
+        return false;
+    free(raw);
+    wire->places[RAW] = NULL;
+    wire->raw_taken = 0;
+    return true;
+}
+
 static void fill_wire(vt_outbox *outbox, const vt_outbox_frames *frames)
 {
     struct vt_wire *wire = outbox->wire;
-    struct waiting *raw = wire->places[RAW];
 
-    if (raw != NULL) {
-        memcpy(wire->bytes, raw->payload, raw->size);
-        wire->size = raw->size;
-        free(raw);
-        wire->places[RAW] = NULL;
-    }
-    if (!frames->open)
+    if (!fill_raw(wire) || !frames->open)
         return;
     frame_places(outbox, frames->mask);
     if (!wire->close_now)
@@ -464,7 +482,8 @@ vt_outbox_left vt_outbox_written(vt_outbox *outbox, size_t size)
 
 bool vt_outbox_in_flight(const vt_outbox *outbox)
 {
-    return outbox->wire != NULL && outbox->wire->sent < outbox->wire->size;
+    const struct vt_wire *wire = outbox->wire;
+    return wire != NULL && (wire->sent < wire->size || wire->places[RAW] != NULL);
 }
 
 bool vt_outbox_empty(const vt_outbox *outbox)

@@ -69,7 +69,8 @@ int vt_outbox_close(vt_outbox *outbox, uint16_t code, vital_bytes reason, bool n
 bool vt_outbox_close_framed(const vt_outbox *outbox);
 bool vt_outbox_close_written(const vt_outbox *outbox);
 
-/* Handshake bytes: before any frame, in the order given. 0 or VITAL_ENOMEM. */
+/* Handshake bytes: before any frame, in the order given, and in pieces like a
+ * message, so that one sees them leave. 0 or VITAL_ENOMEM. */
 int vt_outbox_raw(vt_outbox *outbox, vital_bytes bytes);
 
 typedef struct vt_outbox_frames {
@@ -89,7 +90,7 @@ typedef struct vt_outbox_left {
 } vt_outbox_left;
 vt_outbox_left vt_outbox_written(vt_outbox *outbox, size_t size);
 
-/* Whether framed bytes, or raw ones, have been given out and not all have left. */
+/* Whether framed bytes have been given out and not all have left, or raw ones wait. */
 bool vt_outbox_in_flight(const vt_outbox *outbox);
 
 /* Whether framed bytes wait, or anything that pending() would frame. */

@@ -12,7 +12,10 @@
 
 #include "draft.h"
 #include "handshake.h"
+#include "percent.h"
 #include "url.h"
+
+enum { PARAMETER_NAME_MAX = 255 };
 
 /* ----------------------------------------------------------------- reading */
 
@@ -41,7 +44,7 @@ static bool is_version(const char *text)
 
 /* Cuts "GET /chat HTTP/1.1", with exactly one space between the parts: RFC 9112
  * 3 lets a parser be lenient, and warns what comes of it. */
-static vt_refusal cut_request_line(vital_request *out, char *line, char **target)
+static vt_refusal cut_request_line(vital_request *out, char *line, char **target, bool plain)
 {
     char *space = strchr(line, ' ');
     char *last = strrchr(line, ' ');
@@ -55,9 +58,10 @@ static vt_refusal cut_request_line(vital_request *out, char *line, char **target
     *target = space + 1;
     if (strcmp(last + 1, "HTTP/1.1") < 0 || last[6] != '1')
         return refused(505, "a WebSocket needs HTTP/1.1 (RFC 6455 4.1)");
-    if (strcmp(line, "GET") != 0)
-        return refused(405, "a WebSocket is opened with GET (RFC 6455 4.1)");
-    return good;
+    if (strcmp(line, "GET") == 0 || (plain && strcmp(line, "HEAD") == 0))
+        return good;
+    return refused(405, plain ? "only GET and HEAD are answered here"
+                              : "a WebSocket is opened with GET (RFC 6455 4.1)");
 }
 
 /* The authority and path of "ws://host/path"; NULL if it is no such URI. The
@@ -71,6 +75,16 @@ static char *after_scheme(char *target)
             return target + size;
     }
     return NULL;
+}
+
+/* The query is what follows the first question mark (RFC 3986 3.4). */
+static void cut_query(vital_request *out)
+{
+    char *query = strchr(out->path, '?');
+    if (query == NULL)
+        return;
+    *query = '\0';
+    out->query = query + 1;
 }
 
 static vt_refusal take_target(vital_request *out, char *target, const char *host)
@@ -94,6 +108,7 @@ static vt_refusal take_target(vital_request *out, char *target, const char *host
     if (vt_path_problem(out->path) != NULL)
         return refused(400, "the request target is not a path of visible ASCII characters "
                             "without a fragment (RFC 6455 3)");
+    cut_query(out);
     return good;
 }
 
@@ -104,13 +119,13 @@ static vt_refusal check_body(const vt_headers *headers)
     size_t count;
     const char *length = vt_headers_find(headers, "Content-Length", &count);
     if (vt_headers_find(headers, "Transfer-Encoding", NULL) != NULL)
-        return refused(400, "an upgrade request has no body, but there is Transfer-Encoding");
+        return refused(400, "a request has no body here, but there is Transfer-Encoding");
     if (count == 0)
         return good;
     if (count > 1 || length[0] == '\0' || length[strspn(length, "0123456789")] != '\0')
         return refused(400, "Content-Length is not one number (RFC 9112 6.3)");
     if (length[strspn(length, "0")] != '\0')
-        return refused(413, "an upgrade request has no body");
+        return refused(413, "a request has no body here");
     return good;
 }
 
@@ -164,17 +179,26 @@ static vt_refusal check_upgrade(const vt_headers *headers)
     return good;
 }
 
-vt_refusal vt_request_parse(vital_request *out, vt_head *head)
+/* A proxy that takes away Upgrade leaves the rest, and whoever sent it is to hear
+ * of that, not to be given a page. */
+static bool wants_upgrade(const vt_headers *headers)
+{
+    return vt_headers_name(headers, "Upgrade", "websocket") ||
+           vt_headers_find(headers, "Sec-WebSocket-Key", NULL) != NULL;
+}
+
+vt_refusal vt_request_parse(vital_request *out, vt_head *head, bool plain)
 {
     char *line;
     char *target;
     const char *why;
-    out->method = out->path = "";
+    out->method = out->path = out->query = "";
+    out->upgrade = true;
     int status = vt_head_cut(head, &line, &out->headers, &why);
     if (status != 0)
         return refused(status, why);
 
-    vt_refusal refusal = cut_request_line(out, line, &target);
+    vt_refusal refusal = cut_request_line(out, line, &target, plain);
     if (refusal.status != 0)
         return refusal;
 
@@ -185,8 +209,13 @@ vt_refusal vt_request_parse(vital_request *out, vt_head *head)
     refusal = take_target(out, target, host);
     if (refusal.status == 0)
         refusal = check_body(&out->headers);
-    if (refusal.status == 0)
-        refusal = check_upgrade(&out->headers);
+    out->upgrade = !plain || wants_upgrade(&out->headers);
+    if (refusal.status != 0 || !out->upgrade)
+        return refusal;
+
+    if (strcmp(out->method, "GET") != 0)
+        return refused(405, "a WebSocket is opened with GET (RFC 6455 4.1)");
+    refusal = check_upgrade(&out->headers);
     if (refusal.status == 0)
         refusal = check_subprotocols(&out->headers);
     return refusal;
@@ -205,14 +234,76 @@ const char *vt_request_subprotocol(const vital_request *request, const char *con
     return NULL;
 }
 
+/* ----------------------------------------------------------------- looking */
+
+const char *vital_request_method(const vital_request *request)
+{
+    return request->method;
+}
+
 const char *vital_request_path(const vital_request *request)
 {
     return request->path;
 }
 
+const char *vital_request_query(const vital_request *request)
+{
+    return request->query;
+}
+
+/* "a=1&b=2": whether the pair at the beginning has that name, which is compared
+ * decoded; and its value. */
+static bool is_pair_of(const char *pair, size_t size, const char *name, vt_element *value)
+{
+    char decoded[PARAMETER_NAME_MAX + 1];
+    const char *equals = memchr(pair, '=', size);
+    size_t name_size = equals != NULL ? (size_t)(equals - pair) : size;
+    *value = (vt_element){"", 0};
+    if (equals != NULL)
+        *value = (vt_element){equals + 1, size - name_size - 1};
+    return vt_percent_decode(decoded, sizeof decoded, pair, name_size, true) &&
+           strcmp(decoded, name) == 0;
+}
+
+bool vital_request_parameter(const vital_request *request, const char *name, char *out, size_t room)
+{
+    const char *pair = request->query;
+    while (*pair != '\0') {
+        vt_element value;
+        size_t size = strcspn(pair, "&");
+        if (size > 0 && is_pair_of(pair, size, name, &value))
+            return vt_percent_decode(out, room, value.text, value.size, true);
+        pair += size + (pair[size] == '&');
+    }
+    return false;
+}
+
 const char *vital_request_header(const vital_request *request, const char *name)
 {
     return vt_headers_find(&request->headers, name, NULL);
+}
+
+const vital_header *vital_request_headers(const vital_request *request, size_t *count)
+{
+    *count = request->headers.count;
+    return request->headers.at;
+}
+
+vital_bytes vital_request_subprotocol(const vital_request *request, size_t index)
+{
+    vt_elements elements = {.headers = &request->headers, .name = "Sec-WebSocket-Protocol"};
+    vt_element offered = {NULL, 0};
+    for (size_t i = 0; i <= index; i++) {
+        if (!vt_elements_next(&elements, &offered))
+            return (vital_bytes){NULL, 0};
+    }
+    return (vital_bytes){offered.text, offered.size};
+}
+
+bool vital_request_offers(const vital_request *request, const char *subprotocol)
+{
+    const char *const ours[] = {subprotocol, NULL};
+    return vt_request_subprotocol(request, ours) != NULL;
 }
 
 /* ----------------------------------------------------------------- writing */

@@ -13,12 +13,14 @@
 enum { VT_SUBPROTOCOLS_MAX = 64 }; /* in one request */
 
 struct vital_request {
-    const char *method;
+    const char *method; /* "" as long as it is not known */
     const char *path;
+    const char *query;
+    bool upgrade; /* to a WebSocket; else a plain request */
     vt_headers headers;
 };
 
-/* What to refuse a request with. status 0: it is a good upgrade request. */
+/* What to refuse a request with. status 0: it is a good request. */
 typedef struct vt_refusal {
     int status;      /* 400, 405, 426, 431, 505 ... */
     const char *why; /* a static sentence, sent as the body too */
@@ -26,8 +28,9 @@ typedef struct vt_refusal {
 
 /* Checks every rule of RFC 6455 4.2.1. Changes the head's bytes (NULs), and
  * borrows them. A request-target in absolute form is accepted if its authority
- * is what Host says, and gives its path: RFC 9112 3.2.2 wants every server to. */
-vt_refusal vt_request_parse(vital_request *out, vt_head *head);
+ * is what Host says, and gives its path: RFC 9112 3.2.2 wants every server to.
+ * `plain`: a GET or HEAD that does not ask for a WebSocket is good too. */
+vt_refusal vt_request_parse(vital_request *out, vt_head *head, bool plain);
 
 /* The first of `offered by the client` in our order of preference, or NULL. */
 const char *vt_request_subprotocol(const vital_request *request, const char *const *ours);

@@ -1,8 +1,9 @@
 /*
- * The response of the opening handshake: a 101 that answers the key, or a
- * refusal that says why, in HTTP that any client understands. A client checks a
- * 101 strictly and a refusal hardly at all. Extensions are declined by not being
- * named in the answer, as RFC 6455 9.1 has it; none is offered.
+ * The response of the opening handshake: a 101 that answers the key, or another
+ * answer in HTTP that any client understands, after which the stream ends. A
+ * client checks a 101 strictly and a refusal hardly at all. Extensions are
+ * declined by not being named in the answer, as RFC 6455 9.1 has it; none is
+ * offered.
  */
 #include "response.h"
 
@@ -18,7 +19,60 @@ enum { RETRY_AFTER_MAX_S = 7 * 24 * 3600 };
 
 /* ----------------------------------------------------------------- writing */
 
-char *vt_response_write(const vital_request *request, const char *subprotocol)
+/* Whether some header of a caller's has that name. */
+static bool names(const char *const *headers, const char *name)
+{
+    for (; headers != NULL && *headers != NULL; headers++) {
+        if (vt_same_any_case((vt_element){*headers, strcspn(*headers, ":")}, name))
+            return true;
+    }
+    return false;
+}
+
+static const char *headers_problem(const char *const *headers)
+{
+    const char *problem = NULL;
+    for (; problem == NULL && headers != NULL && *headers != NULL; headers++)
+        problem = vt_header_problem(*headers);
+    return problem;
+}
+
+/* RFC 9110 6.4.1. */
+static bool has_no_body(int status)
+{
+    return status == 204 || status == 304;
+}
+
+const char *vt_response_problem(const vital_response *response, const vital_request *request)
+{
+    bool accepts = response->status == 0 || response->status == 101;
+    const char *subprotocol = response->subprotocol;
+    if (!request->upgrade && (response->status < 200 || response->status > 599))
+        return "a plain request is answered with a status from 200 to 599";
+    if (request->upgrade && !accepts && (response->status < 300 || response->status > 599))
+        return "an upgrade is accepted with 101 or refused with a status from 300 to 599";
+    if (subprotocol != NULL && !accepts)
+        return "a subprotocol belongs to a 101";
+    if (subprotocol != NULL && subprotocol[0] != '\0' &&
+        !vital_request_offers(request, subprotocol))
+        return "this subprotocol was not offered (RFC 6455 4.2.2)";
+    if (response->body.size > 0 && response->body.data == NULL)
+        return "the body is NULL";
+    if (response->body.size > 0 && (accepts || has_no_body(response->status)))
+        return "a response of this status has no body";
+    return headers_problem(response->headers);
+}
+
+static void add_headers(vt_draft *out, const char *const *headers)
+{
+    for (; headers != NULL && *headers != NULL; headers++) {
+        assert(vt_header_problem(*headers) == NULL);
+        vt_draft_add(out, *headers, "\r\n", NULL);
+    }
+}
+
+char *vt_switch_write(const vital_request *request, const char *subprotocol,
+                      const char *const *headers)
 {
     const char *key = vital_request_header(request, "Sec-WebSocket-Key");
     assert(key != NULL);
@@ -32,17 +86,26 @@ char *vt_response_write(const vital_request *request, const char *subprotocol)
     vt_draft_add(&out, "Sec-WebSocket-Accept: ", accept, "\r\n", NULL);
     if (subprotocol != NULL)
         vt_draft_add(&out, "Sec-WebSocket-Protocol: ", subprotocol, "\r\n", NULL);
+    add_headers(&out, headers);
     vt_draft_add(&out, "\r\n", NULL);
     return out.data;
 }
 
-/* RFC 9110 15.5 and 15.6, RFC 6585. */
+/* RFC 9110 15, RFC 6585. */
 static const char *status_words(int status)
 {
     static const struct {
         int status;
         const char *words;
     } known[] = {
+        {200, "OK"},
+        {204, "No Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {402, "Payment Required"},
@@ -81,25 +144,29 @@ static const char *status_words(int status)
         if (known[i].status == status)
             return known[i].words;
     }
-    return "Refused";
+    return status < 400 ? "" : "Refused";
 }
 
-char *vt_refusal_write(int status, const char *why)
+static void add_length(vt_draft *out, size_t size)
 {
-    if (status < 400 || status > 599) /* an application's mistake, not the peer's */
-        status = 500;
-    const char *words = status_words(status);
-    if (why == NULL)
-        why = words;
-    char number[16];
     char length[24];
+    snprintf(length, sizeof length, "%zu", size);
+    vt_draft_add(out, "Content-Length: ", length, "\r\n", NULL);
+}
+
+char *vt_answer_write(const vital_response *response, bool head, size_t *size)
+{
+    int status = response->status;
+    char number[16];
+    assert(status >= 200 && status <= 599);
     snprintf(number, sizeof number, "%d", status);
-    snprintf(length, sizeof length, "%zu", strlen(why) + 1);
 
     vt_draft out = vt_draft_begin();
-    vt_draft_add(&out, "HTTP/1.1 ", number, " ", words, "\r\n", NULL);
-    vt_draft_add(&out, "Content-Type: text/plain; charset=utf-8\r\n", NULL);
-    vt_draft_add(&out, "Content-Length: ", length, "\r\n", NULL);
+    vt_draft_add(&out, "HTTP/1.1 ", number, " ", status_words(status), "\r\n", NULL);
+    if (response->body.size > 0 && !names(response->headers, "Content-Type"))
+        vt_draft_add(&out, "Content-Type: text/plain; charset=utf-8\r\n", NULL);
+    if (!has_no_body(status))
+        add_length(&out, response->body.size);
     /* RFC 9110 15.5.22 and 7.8: a 426 names in Upgrade what is required, and
      * Upgrade in Connection; RFC 6455 4.4 wants the version. */
     if (status == 426)
@@ -107,9 +174,13 @@ char *vt_refusal_write(int status, const char *why)
                      "Sec-WebSocket-Version: 13\r\n", NULL);
     else
         vt_draft_add(&out, "Connection: close\r\n", NULL);
-    if (status == 405) /* RFC 9110 15.5.6 */
+    if (status == 405 && !names(response->headers, "Allow")) /* RFC 9110 15.5.6 */
         vt_draft_add(&out, "Allow: GET\r\n", NULL);
-    vt_draft_add(&out, "\r\n", why, "\n", NULL);
+    add_headers(&out, response->headers);
+    vt_draft_add(&out, "\r\n", NULL);
+    if (!head)
+        vt_draft_append(&out, response->body.data, response->body.size);
+    *size = out.size;
     return out.data;
 }
 

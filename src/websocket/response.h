@@ -10,11 +10,17 @@
 
 /* ---- writing; malloc'd, NULL without memory */
 
-/* `request` was found good; `subprotocol` is NULL or what was chosen. */
-char *vt_response_write(const vital_request *request, const char *subprotocol);
-/* `status` 426 names our version; a body says why, in plain text. `why` NULL:
- * the status in words. A status that refuses nothing is written as 500. */
-char *vt_refusal_write(int status, const char *why);
+/* Whether an application may answer the request so: NULL, or a static sentence. */
+const char *vt_response_problem(const vital_response *response, const vital_request *request);
+
+/* The 101. `request` was found good; `subprotocol` is NULL or what was chosen;
+ * `headers`, which may be NULL, have no problem. */
+char *vt_switch_write(const vital_request *request, const char *subprotocol,
+                      const char *const *headers);
+/* Any other response, after which the stream ends. It has no problem. `head`:
+ * the answer to a HEAD, which is without the body (RFC 9110 9.3.2). 426 names our
+ * version; 405 the method GET, unless a header names others. *size is its size. */
+char *vt_answer_write(const vital_response *response, bool head, size_t *size);
 
 /* ---- reading */
 

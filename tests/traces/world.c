@@ -382,6 +382,7 @@ static void print_event(struct world *world, struct actor *actor, const vital_ev
         print(world, actor->side, link, "connect");
         break;
     case VITAL_EVENT_REQUEST:
+    case VITAL_EVENT_HTTP:
         break;
     case VITAL_EVENT_OPEN:
         print(world, actor->side, link, "open");
@@ -538,7 +539,8 @@ static void peer_reads(struct world *world, struct link *link, const struct piec
             send_bytes(world, WORLD_SERVER, link, vital_text(world->answer), false);
             send_end(world, WORLD_SERVER, link, 0);
         } else {
-            char *answer = vt_opening_answer(&peer->opening, policy);
+            char *answer = vt_opening_answer(&peer->opening, policy,
+                                             &(vital_response){.status = 101});
             assert(answer != NULL);
             send_bytes(world, WORLD_SERVER, link, vital_text(answer), false);
             free(answer);

@@ -29,7 +29,7 @@ static const vital_compression OFF = {.window_bits = 15, .peer_window_bits = 15}
 static vt_headers one_header(const char *value)
 {
     vt_headers headers = {.count = value != NULL};
-    headers.at[0] = (vt_header){"Sec-WebSocket-Extensions", value};
+    headers.at[0] = (vital_header){"Sec-WebSocket-Extensions", value};
     return headers;
 }
 
@@ -179,7 +179,7 @@ static void the_first_offer_that_can_be_met_is_taken_rfc_7692_5_1(void **state)
 
     vt_headers two = one_header("permessage-deflate; nonsense");
     vt_deflate_terms terms;
-    two.at[1] = (vt_header){"sec-websocket-extensions", "permessage-deflate"};
+    two.at[1] = (vital_header){"sec-websocket-extensions", "permessage-deflate"};
     two.count = 2;
     assert_null(vt_extensions_choose(&terms, &two, &FULL));
     assert_true(terms.agreed);

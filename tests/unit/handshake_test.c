@@ -92,8 +92,8 @@ static void the_two_roles_understand_each_other(void **state)
         vt_head head;
         vital_request request;
         assert_true(gather(&head, asked, strlen(asked), SIZE_MAX));
-        assert_int_equal(vt_request_parse(&request, &head).status, 0);
-        char *answer = vt_response_write(&request, vt_request_subprotocol(&request, offered));
+        assert_int_equal(vt_request_parse(&request, &head, false).status, 0);
+        char *answer = vt_switch_write(&request, vt_request_subprotocol(&request, offered), NULL);
         vt_head back;
         assert_true(gather(&back, answer, strlen(answer), SIZE_MAX));
         vt_response response = vt_response_parse(&back, key, offered);

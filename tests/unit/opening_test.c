@@ -29,6 +29,7 @@ static const char *const ours[] = {"superchat", "chat", NULL};
 static vital_policy client = {
     .role = VITAL_CLIENT, .host = "h", .path = "/chat", .subprotocols = ours};
 static vital_policy server = {.role = VITAL_SERVER, .subprotocols = ours};
+static const vital_response yes = {.status = 101};
 
 static int begin(void **state)
 {
@@ -75,7 +76,7 @@ static char *answer_to(vt_opening *opening)
     char *request = vt_opening_begin(opening, &client, &entropy);
     assert_non_null(request);
     assert_int_equal(feed(&other, &server, request, SIZE_MAX, &rest), VT_OPENING_REQUEST);
-    char *answer = vt_opening_answer(&other, &server);
+    char *answer = vt_opening_answer(&other, &server, &yes);
     assert_non_null(answer);
     free(request);
     vt_opening_finish(&other);
@@ -92,7 +93,7 @@ static void the_two_roles_open_to_each_other_in_any_pieces(void **state)
         assert_int_equal(feed(&opening, &client, answer, piece, &rest), VT_OPENING_OPEN);
         assert_int_equal(rest, 0);
         /* The server's preference counts. */
-        assert_ptr_equal(vt_opening_subprotocol(&opening, &client), ours[0]);
+        assert_ptr_equal(vt_opening_subprotocol(&opening, &client, NULL), ours[0]);
         free(answer);
         vt_opening_finish(&opening);
     }
@@ -120,7 +121,7 @@ static void a_request_is_there_for_the_application_to_judge(void **state)
     assert_int_equal(feed(&opening, &server, OFFER, 7, &rest), VT_OPENING_REQUEST);
     assert_string_equal(vital_request_path(&opening.request), "/chat");
     assert_string_equal(vital_request_header(&opening.request, "host"), "h");
-    assert_ptr_equal(vt_opening_subprotocol(&opening, &server), ours[0]);
+    assert_ptr_equal(vt_opening_subprotocol(&opening, &server, &yes), ours[0]);
     vt_opening_finish(&opening);
 }
 
@@ -130,7 +131,7 @@ static void without_an_offer_there_is_no_subprotocol(void **state)
     vt_opening opening = {.key = ""};
     size_t rest;
     assert_int_equal(feed(&opening, &server, REQUEST, SIZE_MAX, &rest), VT_OPENING_REQUEST);
-    assert_null(vt_opening_subprotocol(&opening, &server));
+    assert_null(vt_opening_subprotocol(&opening, &server, &yes));
     vt_opening_finish(&opening);
 }
 

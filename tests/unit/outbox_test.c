@@ -649,6 +649,37 @@ static void before_the_connection_is_open_only_raw_bytes_leave(void **state)
     assert_idle(&outbox);
 }
 
+static void many_raw_bytes_leave_in_pieces_before_any_frame(void **state)
+{
+    (void)state;
+    enum { SIZE = 2 * VT_FRAGMENT_BYTES + 5 };
+    static char page[SIZE];
+    vt_outbox outbox;
+    vt_outbox_init(&outbox);
+    for (size_t i = 0; i < SIZE; i++)
+        page[i] = (char)(i % 251);
+    assert_int_equal(vt_outbox_raw(&outbox, (vital_bytes){page, SIZE - 1}), 0);
+    assert_int_equal(vt_outbox_message(&outbox, VITAL_TEXT, vital_text("hi")), 0);
+    const vt_outbox_frames frames = {.open = true};
+    size_t left = 0;
+    while (left < SIZE) {
+        const vital_bytes pending = vt_outbox_pending(&outbox, &frames);
+        assert_true(vt_outbox_in_flight(&outbox));
+        size_t raw = SIZE - left < pending.size ? SIZE - left : pending.size;
+        assert_true(pending.size > 0 && raw <= VT_FRAGMENT_BYTES);
+        assert_memory_equal(pending.data, page + left, raw);
+        if (left == 0) /* what is added late goes behind */
+            assert_int_equal(vt_outbox_raw(&outbox, (vital_bytes){page + SIZE - 1, 1}), 0);
+        if (raw < pending.size)
+            assert_memory_equal((const char *)pending.data + raw, "\x81\x02hi", 4);
+        vt_outbox_written(&outbox, pending.size);
+        left += raw;
+    }
+    assert_true(vt_outbox_empty(&outbox));
+    assert_false(vt_outbox_in_flight(&outbox));
+    vt_outbox_finish(&outbox);
+}
+
 static void raw_bytes_go_ahead_of_frames_and_may_share_their_wire(void **state)
 {
     (void)state;
@@ -1041,6 +1072,7 @@ int main(void)
         cmocka_unit_test(messages_on_hold_let_beats_pass_and_a_begun_one_end),
         cmocka_unit_test(a_beat_costs_little_memory_and_none_when_it_has_left),
         cmocka_unit_test(before_the_connection_is_open_only_raw_bytes_leave),
+        cmocka_unit_test(many_raw_bytes_leave_in_pieces_before_any_frame),
         cmocka_unit_test(raw_bytes_go_ahead_of_frames_and_may_share_their_wire),
         cmocka_unit_test(a_close_frame_waits_for_the_queue_and_is_the_last_frame),
         cmocka_unit_test(a_close_now_does_not_wait_for_the_end_of_a_message),

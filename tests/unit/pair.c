@@ -107,6 +107,9 @@ void pull(struct end *end)
         case VITAL_EVENT_REQUEST:
             note(end, "request:%s", vital_request_path(event.request));
             break;
+        case VITAL_EVENT_HTTP:
+            note(end, "http:%s", vital_request_path(event.request));
+            break;
         case VITAL_EVENT_OPEN:
             note(end, "open");
             break;

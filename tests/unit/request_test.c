@@ -12,10 +12,10 @@ static vt_refusal parse_request(vital_request *out, vt_head *head, const char *t
 {
     if (!gather(head, text, strlen(text), piece))
         fail_msg("not a whole head: %s", text);
-    return vt_request_parse(out, head);
+    return vt_request_parse(out, head, false);
 }
 
-static void assert_path(const char *text, const char *path)
+static void assert_target(const char *text, const char *path, const char *query)
 {
     vt_head head;
     vital_request request;
@@ -23,13 +23,20 @@ static void assert_path(const char *text, const char *path)
     if (refusal.status != 0)
         fail_msg("%s: %d %s", text, refusal.status, refusal.why);
     assert_string_equal(vital_request_path(&request), path);
-    assert_string_equal(request.method, "GET");
+    assert_string_equal(vital_request_query(&request), query);
+    assert_string_equal(vital_request_method(&request), "GET");
+    assert_true(request.upgrade);
     vt_head_finish(&head);
+}
+
+static void assert_path(const char *text, const char *path)
+{
+    assert_target(text, path, "");
 }
 
 static void assert_good(const char *text)
 {
-    assert_path(text, "/chat?room=1");
+    assert_target(text, "/chat", "room=1");
 }
 
 static void assert_refused(const char *text, int status, const char *words)
@@ -139,17 +146,18 @@ static void a_request_target_is_a_path_without_a_fragment_rfc_3(void **state)
         "GET ftp://h/ HTTP/1.1\r\n" FIELDS END};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         assert_refused(all[i], 400, "target");
-    assert_path("GET //a/%23?b=/?c HTTP/1.1\r\n" FIELDS END, "//a/%23?b=/?c");
+    assert_target("GET //a/%23?b=/?c HTTP/1.1\r\n" FIELDS END, "//a/%23", "b=/?c");
+    assert_target("GET /? HTTP/1.1\r\n" FIELDS END, "/", "");
 }
 
 static void an_absolute_target_gives_its_path_rfc_4_1_and_9112_3_2_2(void **state)
 {
     (void)state;
-    assert_path("GET ws://server.example.com/chat?x HTTP/1.1\r\n" FIELDS END, "/chat?x");
+    assert_target("GET ws://server.example.com/chat?x HTTP/1.1\r\n" FIELDS END, "/chat", "x");
     assert_path("GET http://server.example.com/chat HTTP/1.1\r\n" FIELDS END, "/chat");
     assert_path("GET HTTPS://Server.Example.COM/ HTTP/1.1\r\n" FIELDS END, "/");
     assert_path("GET wss://server.example.com HTTP/1.1\r\n" FIELDS END, "/");
-    assert_path("GET ws://server.example.com?x=1 HTTP/1.1\r\n" FIELDS END, "/?x=1");
+    assert_target("GET ws://server.example.com?x=1 HTTP/1.1\r\n" FIELDS END, "/", "x=1");
     assert_refused("GET ws://other.example.com/ HTTP/1.1\r\n" FIELDS END, 400, "differs");
     assert_refused("GET ws://server.example.com:80/ HTTP/1.1\r\n" FIELDS END, 400, "differs");
     assert_refused("GET ws:///chat HTTP/1.1\r\n" FIELDS END, 400, "differs");
@@ -327,6 +335,163 @@ static void origin_and_unknown_headers_are_for_the_application_rfc_4_2_1(void **
     vt_head_finish(&head);
 }
 
+/* ------------------------------------------------------------ plain requests */
+
+static vt_refusal parse_plain(vital_request *out, vt_head *head, const char *text)
+{
+    assert_true(gather(head, text, strlen(text), SIZE_MAX));
+    return vt_request_parse(out, head, true);
+}
+
+static void assert_plain(const char *text, const char *method)
+{
+    vt_head head;
+    vital_request request;
+    vt_refusal refusal = parse_plain(&request, &head, text);
+    if (refusal.status != 0)
+        fail_msg("%s: %d %s", text, refusal.status, refusal.why);
+    assert_false(request.upgrade);
+    assert_string_equal(vital_request_method(&request), method);
+    assert_string_equal(vital_request_path(&request), "/chat");
+    vt_head_finish(&head);
+}
+
+static void assert_plain_refused(const char *text, int status, const char *words)
+{
+    vt_head head;
+    vital_request request;
+    vt_refusal refusal = parse_plain(&request, &head, text);
+    if (refusal.status != status || strstr(refusal.why, words) == NULL)
+        fail_msg("%s: %d %s", text, refusal.status, refusal.why);
+    vt_head_finish(&head);
+}
+
+static void a_plain_get_or_head_is_good_where_it_is_wanted(void **state)
+{
+    (void)state;
+    assert_plain(LINE HOST END, "GET");
+    assert_plain("HEAD /chat HTTP/1.1\r\n" HOST END, "HEAD");
+    assert_plain(LINE HOST "Upgrade: h2c\r\nConnection: Upgrade\r\n" END, "GET");
+    assert_plain(LINE HOST "Content-Length: 0\r\n" END, "GET");
+}
+
+static void a_plain_request_is_as_strict_as_any_attack_a14(void **state)
+{
+    (void)state;
+    assert_plain_refused("POST /chat HTTP/1.1\r\n" HOST END, 405, "GET and HEAD");
+    assert_plain_refused("GET /chat HTTP/1.0\r\n" HOST END, 505, "HTTP/1.1");
+    assert_plain_refused(LINE END, 400, "Host");
+    assert_plain_refused(LINE HOST HOST END, 400, "Host");
+    assert_plain_refused(LINE HOST "Content-Length: 5\r\n" END, 413, "body");
+    assert_plain_refused(LINE HOST "Transfer-Encoding: chunked\r\n" END, 400, "body");
+    assert_plain_refused(LINE HOST "A: b\r\n c\r\n" END, 400, "folded");
+    assert_plain_refused(LINE HOST "A: b\nC: d\r\n" END, 400, "CRLF");
+}
+
+/* It is not to be given a page, but to hear what is wrong with the proxy. */
+static void who_wants_a_websocket_is_never_taken_for_a_plain_request(void **state)
+{
+    (void)state;
+    assert_plain_refused(LINE HOST CONNECTION KEYED VERSION END, 426, "a proxy");
+    assert_plain_refused(LINE HOST UPGRADE KEYED VERSION END, 400, "Connection");
+    assert_plain_refused("HEAD /chat HTTP/1.1\r\n" FIELDS END, 405, "GET");
+    vt_head head;
+    vital_request request;
+    assert_int_equal(parse_plain(&request, &head, REQUEST).status, 0);
+    assert_true(request.upgrade);
+    vt_head_finish(&head);
+}
+
+/* ---------------------------------------------------------------- accessors */
+
+static void the_parameters_of_a_query_come_decoded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value; /* NULL: there is none */
+    } all[] = {
+        {"room", "7"},   {"name", "J\xc3\xbcrgen M"},
+        {"empty", ""},   {"flag", ""},
+        {"a=b", "c=d"},  {"Room", NULL},
+        {"roo", NULL},   {"", NULL},
+        {"bad", NULL},   {"zero", NULL},
+        {"x", "1"},      {"long", NULL},
+        {"room7", NULL},
+    };
+    vt_head head;
+    vital_request request;
+    parse_request(&request, &head,
+                  "GET /p?room=7&name=J%C3%BCrgen+M&&empty=&flag&a%3Db=c=d&bad=%4&zero=%00"
+                  "&x=1&x=2&long=0123456789abcdef0&%00=y HTTP/1.1\r\n" FIELDS END,
+                  SIZE_MAX);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        char value[17];
+        bool there = vital_request_parameter(&request, all[i].name, value, sizeof value);
+        if (there != (all[i].value != NULL))
+            fail_msg("%s: %s", all[i].name, there ? value : "none");
+        if (there)
+            assert_string_equal(value, all[i].value);
+    }
+    vt_head_finish(&head);
+}
+
+static void all_headers_can_be_walked(void **state)
+{
+    (void)state;
+    vt_head head;
+    vital_request request;
+    size_t count;
+    parse_request(&request, &head, WITH("Cookie: a=1\r\nX: \r\nX: 2\r\n"), SIZE_MAX);
+    const vital_header *headers = vital_request_headers(&request, &count);
+    assert_int_equal(count, 8);
+    assert_string_equal(headers[0].name, "Host");
+    assert_string_equal(headers[5].name, "Cookie");
+    assert_string_equal(headers[5].value, "a=1");
+    assert_string_equal(headers[6].value, "");
+    assert_string_equal(headers[7].value, "2");
+    vt_head_finish(&head);
+}
+
+/* RFC 9110 7.6.1 lets a header be named in Connection, for the next hop to drop:
+ * we are the last, and believe no proxy anyway. */
+static void a_proxys_headers_are_headers_like_any_other_attack_a11(void **state)
+{
+    (void)state;
+    vt_head head;
+    vital_request request;
+    parse_request(&request, &head,
+                  LINE HOST UPGRADE "Connection: Upgrade, x-forwarded-user\r\n" KEYED VERSION
+                                    "X-Forwarded-User: root\r\nX-Forwarded-Proto: https\r\n" END,
+                  SIZE_MAX);
+    assert_string_equal(vital_request_header(&request, "x-forwarded-user"), "root");
+    assert_string_equal(vital_request_header(&request, "host"), "server.example.com");
+    vt_head_finish(&head);
+}
+
+static void the_offered_subprotocols_can_be_walked(void **state)
+{
+    (void)state;
+    vt_head head;
+    vital_request request;
+    parse_request(&request, &head,
+                  WITH("Sec-WebSocket-Protocol: a, token.x,\r\n"
+                       "Sec-WebSocket-Protocol: c\r\n"),
+                  SIZE_MAX);
+    static const char *const names[] = {"a", "token.x", "c"};
+    for (size_t i = 0; i < 3; i++) {
+        vital_bytes offered = vital_request_subprotocol(&request, i);
+        assert_int_equal(offered.size, strlen(names[i]));
+        assert_memory_equal(offered.data, names[i], offered.size);
+        assert_true(vital_request_offers(&request, names[i]));
+    }
+    assert_int_equal(vital_request_subprotocol(&request, 3).size, 0);
+    assert_int_equal(vital_request_subprotocol(&request, 300).size, 0);
+    assert_false(vital_request_offers(&request, "A"));
+    assert_false(vital_request_offers(&request, "token"));
+    assert_false(vital_request_offers(&request, ""));
+    vt_head_finish(&head);
+}
+
 /* ------------------------------------------------------------- subprotocols */
 
 static const char *chosen(const char *text, const char *const *ours)
@@ -420,12 +585,12 @@ static void a_written_request_has_all_that_the_rfc_wants_rfc_4_1(void **state)
                               "Sec-WebSocket-Protocol: chat, superchat\r\n"
                               "Origin: http://example.com\r\n"
                               "X-Empty:\r\n\r\n");
-    assert_path(text, "/chat?x=1");
+    assert_target(text, "/chat", "x=1");
     free(text);
     parts.headers = parts.subprotocols = NULL;
     text = vt_request_write(&parts);
     assert_null(strstr(text, "Protocol"));
-    assert_path(text, "/chat?x=1");
+    assert_target(text, "/chat", "x=1");
     free(text);
 }
 
@@ -460,8 +625,9 @@ static void mutated_requests_are_refused_or_good_and_never_worse(void **state)
         size = mutate(text, size, sizeof text, &seed);
         vt_head head;
         vital_request request;
+        bool plain = random_of(&seed) % 2 == 0;
         bool whole = gather(&head, text, size, 1 + random_of(&seed) % 64);
-        vt_refusal refusal = vt_request_parse(&request, &head);
+        vt_refusal refusal = vt_request_parse(&request, &head, plain);
         if (refusal.status == 0) {
             good++;
             assert_true(whole);
@@ -499,6 +665,13 @@ int main(void)
         cmocka_unit_test(what_is_not_strict_in_a_request_is_refused_attack_a14),
         cmocka_unit_test(more_than_64_headers_are_refused_attack_a2),
         cmocka_unit_test(origin_and_unknown_headers_are_for_the_application_rfc_4_2_1),
+        cmocka_unit_test(a_plain_get_or_head_is_good_where_it_is_wanted),
+        cmocka_unit_test(a_plain_request_is_as_strict_as_any_attack_a14),
+        cmocka_unit_test(who_wants_a_websocket_is_never_taken_for_a_plain_request),
+        cmocka_unit_test(the_parameters_of_a_query_come_decoded),
+        cmocka_unit_test(all_headers_can_be_walked),
+        cmocka_unit_test(a_proxys_headers_are_headers_like_any_other_attack_a11),
+        cmocka_unit_test(the_offered_subprotocols_can_be_walked),
         cmocka_unit_test(the_server_chooses_one_of_the_offered_subprotocols_rfc_4_2_2),
         cmocka_unit_test(offered_subprotocols_are_distinct_tokens_rfc_4_1),
         cmocka_unit_test(the_offered_subprotocols_are_bounded),

@@ -11,7 +11,7 @@
 static void parse_request(vital_request *out, vt_head *head, const char *text)
 {
     assert_true(gather(head, text, strlen(text), SIZE_MAX));
-    assert_int_equal(vt_request_parse(out, head).status, 0);
+    assert_int_equal(vt_request_parse(out, head, false).status, 0);
 }
 
 static void extensions_are_declined_rfc_9_1(void **state)
@@ -25,7 +25,7 @@ static void extensions_are_declined_rfc_9_1(void **state)
         vt_head head;
         vital_request request;
         parse_request(&request, &head, all[i]);
-        char *text = vt_response_write(&request, NULL);
+        char *text = vt_switch_write(&request, NULL, NULL);
         assert_non_null(text);
         assert_null(strstr(text, "Extensions"));
         free(text);
@@ -39,61 +39,165 @@ static void a_101_has_all_that_the_client_checks_rfc_4_2_2(void **state)
     vt_head head;
     vital_request request;
     parse_request(&request, &head, OFFER("chat"));
-    char *text = vt_response_write(&request, "chat");
+    char *text = vt_switch_write(&request, "chat", NULL);
     assert_string_equal(text, "HTTP/1.1 101 Switching Protocols\r\n"
                               "Upgrade: websocket\r\n"
                               "Connection: Upgrade\r\n"
                               "Sec-WebSocket-Accept: " ACCEPT "\r\n"
                               "Sec-WebSocket-Protocol: chat\r\n\r\n");
     free(text);
-    text = vt_response_write(&request, NULL);
+    text = vt_switch_write(&request, NULL, NULL);
     assert_string_equal(text, RESPONSE);
     free(text);
     vt_head_finish(&head);
 }
 
-static void a_refusal_says_why_in_plain_text(void **state)
+static void a_101_has_the_headers_of_the_application_too(void **state)
 {
     (void)state;
-    char *text = vt_refusal_write(400, "because");
-    assert_string_equal(text, "HTTP/1.1 400 Bad Request\r\n"
-                              "Content-Type: text/plain; charset=utf-8\r\n"
-                              "Content-Length: 8\r\n"
-                              "Connection: close\r\n\r\n"
-                              "because\n");
+    static const char *const headers[] = {"Set-Cookie: id=1; HttpOnly", "X-Served-By: me", NULL};
+    vt_head head;
+    vital_request request;
+    parse_request(&request, &head, REQUEST);
+    char *text = vt_switch_write(&request, NULL, headers);
+    assert_string_equal(text, SWITCH UPGRADE CONNECTION ACCEPTED
+                        "Set-Cookie: id=1; HttpOnly\r\nX-Served-By: me\r\n\r\n");
     free(text);
-    text = vt_refusal_write(403, NULL);
-    assert_non_null(strstr(text, "\r\nContent-Length: 10\r\n"));
-    assert_non_null(strstr(text, "\r\n\r\nForbidden\n"));
+    vt_head_finish(&head);
+}
+
+static void assert_answer(vital_response response, bool head, const char *expected)
+{
+    size_t size;
+    char *text = vt_answer_write(&response, head, &size);
+    assert_non_null(text);
+    assert_int_equal(size, strlen(text));
+    assert_string_equal(text, expected);
     free(text);
-    text = vt_refusal_write(599, "x");
-    assert_non_null(strstr(text, "HTTP/1.1 599 Refused\r\n"));
-    free(text);
-    text = vt_refusal_write(200, "x");
-    assert_non_null(strstr(text, "HTTP/1.1 500 Internal Server Error\r\n"));
-    free(text);
+}
+
+static void an_answer_is_whole_http_and_ends_the_stream(void **state)
+{
+    (void)state;
+    static const char *const html[] = {"content-type: text/html", "Cache-Control: no-store", NULL};
+    const vital_bytes body = vital_text("because\n");
+    assert_answer((vital_response){.status = 400, .body = body}, false,
+                  "HTTP/1.1 400 Bad Request\r\n"
+                  "Content-Type: text/plain; charset=utf-8\r\n"
+                  "Content-Length: 8\r\n"
+                  "Connection: close\r\n\r\n"
+                  "because\n");
+    assert_answer((vital_response){.status = 200, .headers = html, .body = body}, false,
+                  "HTTP/1.1 200 OK\r\n"
+                  "Content-Length: 8\r\n"
+                  "Connection: close\r\n"
+                  "content-type: text/html\r\n"
+                  "Cache-Control: no-store\r\n\r\n"
+                  "because\n");
+    assert_answer((vital_response){.status = 404}, false,
+                  "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert_answer((vital_response){.status = 599}, false,
+                  "HTTP/1.1 599 Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert_answer((vital_response){.status = 299}, false,
+                  "HTTP/1.1 299 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert_answer((vital_response){.status = 204}, false,
+                  "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+}
+
+static void a_body_may_hold_any_bytes(void **state)
+{
+    (void)state;
+    size_t size;
+    const vital_response response = {.status = 200, .body = {"a\0b", 3}};
+    char *bytes = vt_answer_write(&response, false, &size);
+    assert_memory_equal(bytes + size - 7, "\r\n\r\na\0b", 7);
+    assert_non_null(strstr(bytes, "\r\nContent-Length: 3\r\n"));
+    free(bytes);
+}
+
+static void the_answer_to_a_head_has_its_length_and_no_body_rfc_9110_9_3_2(void **state)
+{
+    (void)state;
+    assert_answer((vital_response){.status = 200, .body = vital_text("page")}, true,
+                  "HTTP/1.1 200 OK\r\n"
+                  "Content-Type: text/plain; charset=utf-8\r\n"
+                  "Content-Length: 4\r\n"
+                  "Connection: close\r\n\r\n");
 }
 
 static void a_426_names_the_version_that_we_speak_rfc_4_4(void **state)
 {
     (void)state;
-    char *text = vt_refusal_write(426, "x");
-    assert_non_null(strstr(text, "HTTP/1.1 426 Upgrade Required\r\n"));
-    assert_non_null(strstr(text, "\r\nSec-WebSocket-Version: 13\r\n"));
-    assert_non_null(strstr(text, "\r\nUpgrade: websocket\r\n"));
-    assert_non_null(strstr(text, "\r\nConnection: close, Upgrade\r\n"));
-    free(text);
-    text = vt_refusal_write(400, "x");
-    assert_null(strstr(text, "Version"));
-    free(text);
+    assert_answer((vital_response){.status = 426}, false,
+                  "HTTP/1.1 426 Upgrade Required\r\n"
+                  "Content-Length: 0\r\n"
+                  "Connection: close, Upgrade\r\n"
+                  "Upgrade: websocket\r\n"
+                  "Sec-WebSocket-Version: 13\r\n\r\n");
 }
 
-static void a_405_names_the_method_that_is_allowed_rfc_9110_15_5_6(void **state)
+static void a_405_names_the_methods_that_are_allowed_rfc_9110_15_5_6(void **state)
 {
     (void)state;
-    char *text = vt_refusal_write(405, "x");
-    assert_non_null(strstr(text, "\r\nAllow: GET\r\n"));
-    free(text);
+    static const char *const two[] = {"allow: GET, HEAD", NULL};
+    assert_answer((vital_response){.status = 405}, false,
+                  "HTTP/1.1 405 Method Not Allowed\r\n"
+                  "Content-Length: 0\r\nConnection: close\r\nAllow: GET\r\n\r\n");
+    assert_answer((vital_response){.status = 405, .headers = two}, false,
+                  "HTTP/1.1 405 Method Not Allowed\r\n"
+                  "Content-Length: 0\r\nConnection: close\r\nallow: GET, HEAD\r\n\r\n");
+}
+
+static void what_an_application_answers_is_checked_attack_a12(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"A: b", "C: d\r\nE: f", NULL};
+    static const char *const own[] = {"Sec-WebSocket-Accept: x", NULL};
+    static const struct {
+        bool upgrade;
+        vital_response response;
+        const char *words; /* NULL: it is good */
+    } all[] = {
+        {true, {.status = 0}, NULL},
+        {true, {.status = 101}, NULL},
+        {true, {.status = 101, .subprotocol = "chat"}, NULL},
+        {true, {.status = 101, .subprotocol = ""}, NULL},
+        {true, {.status = 300}, NULL},
+        {true, {.status = 599, .body = {"x", 1}}, NULL},
+        {true, {.status = 200}, "101"},
+        {true, {.status = 299}, "101"},
+        {true, {.status = 600}, "101"},
+        {true, {.status = -1}, "101"},
+        {true, {.status = 100}, "101"},
+        {true, {.status = 101, .subprotocol = "cha"}, "not offered"},
+        {true, {.status = 101, .subprotocol = "chat, superchat"}, "not offered"},
+        {true, {.status = 403, .subprotocol = "chat"}, "101"},
+        {true, {.status = 101, .body = {"x", 1}}, "no body"},
+        {true, {.status = 304, .body = {"x", 1}}, "no body"},
+        {true, {.status = 403, .body = {NULL, 1}}, "NULL"},
+        {true, {.status = 101, .headers = two}, "line breaks"},
+        {true, {.status = 403, .headers = two}, "line breaks"},
+        {true, {.status = 403, .headers = own}, "belong to the handshake"},
+        {false, {.status = 200}, NULL},
+        {false, {.status = 599}, NULL},
+        {false, {.status = 0}, "plain"},
+        {false, {.status = 101}, "plain"},
+        {false, {.status = 199}, "plain"},
+        {false, {.status = 600}, "plain"},
+        {false, {.status = 204, .body = {"x", 1}}, "no body"},
+        {false, {.status = 200, .headers = two}, "line breaks"},
+    };
+    vt_head head;
+    vital_request request;
+    parse_request(&request, &head, OFFER("chat, superchat"));
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        request.upgrade = all[i].upgrade;
+        const char *problem = vt_response_problem(&all[i].response, &request);
+        if (all[i].words == NULL ? problem != NULL
+                                 : problem == NULL || strstr(problem, all[i].words) == NULL)
+            fail_msg("%zu: %s", i, problem == NULL ? "no problem" : problem);
+    }
+    vt_head_finish(&head);
 }
 
 /* ------------------------------------------------------------------- reading */
@@ -342,9 +446,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(extensions_are_declined_rfc_9_1),
         cmocka_unit_test(a_101_has_all_that_the_client_checks_rfc_4_2_2),
-        cmocka_unit_test(a_refusal_says_why_in_plain_text),
+        cmocka_unit_test(a_101_has_the_headers_of_the_application_too),
+        cmocka_unit_test(an_answer_is_whole_http_and_ends_the_stream),
+        cmocka_unit_test(a_body_may_hold_any_bytes),
+        cmocka_unit_test(the_answer_to_a_head_has_its_length_and_no_body_rfc_9110_9_3_2),
         cmocka_unit_test(a_426_names_the_version_that_we_speak_rfc_4_4),
-        cmocka_unit_test(a_405_names_the_method_that_is_allowed_rfc_9110_15_5_6),
+        cmocka_unit_test(a_405_names_the_methods_that_are_allowed_rfc_9110_15_5_6),
+        cmocka_unit_test(what_an_application_answers_is_checked_attack_a12),
         cmocka_unit_test(the_answer_of_the_rfc_is_accepted_rfc_1_3),
         cmocka_unit_test(a_101_must_upgrade_to_websocket_rfc_4_1),
         cmocka_unit_test(a_101_must_have_connection_upgrade_rfc_4_1),

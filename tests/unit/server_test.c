@@ -205,7 +205,7 @@ static void a_unix_socket_is_unlinked_with_its_server(void **state)
 typedef struct doorkeeper {
     witness seen; /* first: it is also the user of a witness */
     int status;   /* the answer to everybody */
-    char path[64], header[64];
+    char path[64], query[64], header[64];
     bool no_such_header;
 } doorkeeper;
 
@@ -215,6 +215,7 @@ static int keep_door(vital_conn *conn, const vital_request *request)
     const char *header = vital_request_header(request, "x-token");
     self->seen.accepts++;
     snprintf(self->path, sizeof self->path, "%s", vital_request_path(request));
+    snprintf(self->query, sizeof self->query, "%s", vital_request_query(request));
     snprintf(self->header, sizeof self->header, "%s", header == NULL ? "(none)" : header);
     self->no_such_header = vital_request_header(request, "X-Nothing") == NULL;
     assert_int_equal(strncmp(vital_conn_peer(conn), "127.0.0.1:", 10), 0);
@@ -251,7 +252,8 @@ static void accept_sees_the_path_and_the_headers(void **state)
                              });
     step_until(test, seen.opens == 1 && keeper.seen.opens == 1, "it is let in");
     assert_int_equal(keeper.seen.accepts, 1);
-    assert_string_equal(keeper.path, "/room/7?lang=en");
+    assert_string_equal(keeper.path, "/room/7");
+    assert_string_equal(keeper.query, "lang=en");
     assert_string_equal(keeper.header, "sesame");
     assert_true(keeper.no_such_header);
 }
@@ -261,7 +263,7 @@ static void accept_refuses_with_a_status(void **state)
     live *test = *state;
     static const struct {
         int said, sent;
-    } all[] = {{403, 403}, {400, 400}, {599, 599}, {399, 500}, {600, 500}, {-1, 500}, {200, 500}};
+    } all[] = {{403, 403}, {400, 400}, {599, 599}, {399, 399}, {600, 500}, {-1, 500}, {200, 500}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         doorkeeper keeper = {.status = all[i].said};
         witness seen = {.opens = 0};
@@ -303,6 +305,193 @@ static void a_request_that_is_no_upgrade_gets_an_http_answer(void **state)
         step_until(test, keeper.seen.closes == 1, "the server is told");
         assert_cause(&keeper.seen, VITAL_REJECTED);
         assert_int_equal(keeper.seen.accepts, 0);
+    }
+}
+
+/* A door with an opinion on everybody. */
+typedef struct porter {
+    witness seen; /* first: it is also the user of a witness */
+    vital_response response;
+    bool later;
+    int responded; /* what vital_respond() said */
+    vital_conn *asking;
+} porter;
+
+static int open_the_door(vital_conn *conn, const vital_request *request)
+{
+    porter *self = vital_user(conn);
+    self->seen.accepts++;
+    self->asking = conn;
+    assert_int_equal(vital_request_query(request)[0], '\0');
+    if (self->later)
+        return VITAL_LATER;
+    self->responded = vital_respond(conn, &self->response);
+    return 599; /* no longer of any account, if that was 0 */
+}
+
+static vital_server *serve_with_porter(live *test, porter *self)
+{
+    vital_events events = WITNESS;
+    events.accept = events.http = open_the_door;
+    return live_listen(test->loop, &(vital_listen_options){
+                                       .address = "127.0.0.1:0",
+                                       .events = events,
+                                       .user = self,
+                                       .heartbeat = NO_BEAT,
+                                   });
+}
+
+/* Sends a text and waits for all of the answer. */
+static void ask_raw(live *test, const vital_server *server, raw_peer *peer, const char *text)
+{
+    raw_connect(peer, port_of(server), 0);
+    raw_send(peer, text, strlen(text));
+    step_until(test, raw_ended(peer), "the answer has come, and the end");
+    assert_int_equal(peer->error, 0);
+    assert_true(peer->size > 0);
+}
+
+static void assert_answer(const raw_peer *peer, const char *beginning, const char *words)
+{
+    const char *text = (const char *)peer->bytes;
+    if (strncmp(text, beginning, strlen(beginning)) != 0 || strstr(text, words) == NULL)
+        fail_msg("the answer is not \"%s\" with \"%s\" but:\n%s", beginning, words, text);
+}
+
+static void a_refusal_may_have_headers_and_a_body(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"Location: https://example.org/", NULL};
+    porter self = {.response = {.status = 302, .headers = headers, .body = vital_text("moved")}};
+    raw_peer peer;
+    vital_server *server = serve_with_porter(test, &self);
+    ask_raw(test, server, &peer, RAW_REQUEST);
+    assert_answer(&peer, "HTTP/1.1 302 Found\r\n", "\r\nLocation: https://example.org/\r\n");
+    assert_answer(&peer, "", "\r\n\r\nmoved");
+    raw_close(&peer);
+    assert_int_equal(self.responded, 0);
+    assert_int_equal(self.seen.closes, 1);
+    assert_cause(&self.seen, VITAL_REJECTED);
+    assert_int_equal(self.seen.verdict.status, 302);
+}
+
+static void an_upgrade_may_have_headers_and_a_subprotocol_of_ones_choice(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"Set-Cookie: session=1; HttpOnly", NULL};
+    static const char *const offered[] = {"chat.1", "chat.2", NULL};
+    porter self = {.response = {.headers = headers, .subprotocol = "chat.2"}};
+    witness seen = {.opens = 0};
+    vital_server *server = serve_with_porter(test, &self);
+    vital_conn *conn = live_connect(test->loop, &(vital_connect_options){
+                                                    .url = vital_server_url(server),
+                                                    .events = WITNESS,
+                                                    .user = &seen,
+                                                    .subprotocols = offered,
+                                                });
+    step_until(test, seen.opens == 1 && self.seen.opens == 1, "both are open");
+    assert_string_equal(vital_conn_subprotocol(conn), "chat.2");
+    assert_string_equal(vital_conn_subprotocol(self.seen.conn), "chat.2");
+
+    self.response.subprotocol = NULL;
+    raw_peer peer;
+    raw_connect(&peer, port_of(server), 0);
+    raw_send(&peer, RAW_REQUEST, strlen(RAW_REQUEST));
+    step_until(test, raw_has(&peer, "\r\n\r\n"), "the answer has come");
+    assert_answer(&peer, "HTTP/1.1 101 ", "\r\nSet-Cookie: session=1; HttpOnly\r\n");
+    raw_close(&peer);
+}
+
+static void an_answer_may_come_later_and_once(void **state)
+{
+    live *test = *state;
+    porter self = {.later = true};
+    witness seen = {.opens = 0};
+    vital_server *server = serve_with_porter(test, &self);
+    join(test->loop, server, &seen);
+    step_until(test, self.asking != NULL, "the question is there");
+    for (int i = 0; i < 3; i++)
+        live_step(test);
+    assert_int_equal(seen.opens, 0);
+    assert_int_equal(vital_respond(self.asking, &(vital_response){.status = 101}), 0);
+    assert_int_equal(vital_respond(self.asking, &(vital_response){.status = 101}), VITAL_ESTATE);
+    assert_says(vital_loop_problem(test->loop), "no request");
+    step_until(test, seen.opens == 1, "it is let in");
+    assert_int_equal(vital_respond(seen.conn, &(vital_response){.status = 101}), VITAL_ESTATE);
+    assert_int_equal(vital_respond(NULL, &(vital_response){.status = 101}), VITAL_EINVAL);
+    assert_int_equal(vital_respond(self.asking, NULL), VITAL_EINVAL);
+}
+
+static void a_line_break_in_an_answer_is_refused_attack_a12(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"X-Name: you\r\nSet-Cookie: id=1", NULL};
+    porter self = {.response = {.status = 101, .headers = headers}};
+    raw_peer peer;
+    vital_server *server = serve_with_porter(test, &self);
+    ask_raw(test, server, &peer, RAW_REQUEST);
+    assert_int_equal(self.responded, VITAL_EINVAL);
+    assert_says(vital_loop_problem(test->loop), "line breaks");
+    assert_answer(&peer, "HTTP/1.1 599 ", "");
+    assert_null(strstr((const char *)peer.bytes, "Set-Cookie"));
+    raw_close(&peer);
+}
+
+static void a_page_is_served_beside_the_websocket(void **state)
+{
+    live *test = *state;
+    static const char *const html[] = {"Content-Type: text/html", NULL};
+    static char page[60 * 1024];
+    memset(page, 'x', sizeof page);
+    porter self = {.response = {.status = 200, .headers = html, .body = {page, sizeof page}}};
+    raw_peer peer;
+    vital_server *server = serve_with_porter(test, &self);
+    ask_raw(test, server, &peer, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_answer(&peer, "HTTP/1.1 200 OK\r\n", "\r\nContent-Length: 61440\r\n");
+    assert_answer(&peer, "", "\r\nConnection: close\r\n");
+    const char *body = strstr((const char *)peer.bytes, "\r\n\r\n") + 4;
+    assert_int_equal(strlen(body), sizeof page);
+    raw_close(&peer);
+    step_until(test, self.seen.closes == 1, "the end is told");
+    assert_cause(&self.seen, VITAL_CLOSED_BY_US);
+    assert_int_equal(self.seen.verdict.status, 200);
+    assert_int_equal(vital_server_count(server), 0);
+
+    ask_raw(test, server, &peer, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_answer(&peer, "HTTP/1.1 200 OK\r\n", "\r\nContent-Length: 61440\r\n");
+    assert_string_equal(strstr((const char *)peer.bytes, "\r\n\r\n"), "\r\n\r\n");
+    raw_close(&peer);
+    ask_raw(test, server, &peer, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    assert_answer(&peer, "HTTP/1.1 405 ", "\r\nAllow: GET, HEAD\r\n");
+    raw_close(&peer);
+    assert_int_equal(self.seen.accepts, 2);
+    assert_int_equal(self.seen.opens, 0);
+}
+
+static void a_plain_request_is_answered_by_a_bare_status_too(void **state)
+{
+    live *test = *state;
+    static const struct {
+        int said;
+        const char *sent;
+    } all[] = {{404, "HTTP/1.1 404 "},
+               {200, "HTTP/1.1 200 "},
+               {0, "HTTP/1.1 500 "},
+               {101, "HTTP/1.1 500 "}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        doorkeeper keeper = {.status = all[i].said};
+        vital_events events = WITNESS;
+        raw_peer peer;
+        events.http = keep_door;
+        vital_server *server = live_listen(test->loop, &(vital_listen_options){
+                                                           .address = "127.0.0.1:0",
+                                                           .events = events,
+                                                           .user = &keeper,
+                                                       });
+        ask_raw(test, server, &peer, "GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_answer(&peer, all[i].sent, "\r\nContent-Length: 0\r\n");
+        raw_close(&peer);
+        assert_string_equal(keeper.path, "/a");
     }
 }
 
@@ -521,6 +710,12 @@ int main(void)
         live_test(accept_sees_the_path_and_the_headers),
         live_test(accept_refuses_with_a_status),
         live_test(a_request_that_is_no_upgrade_gets_an_http_answer),
+        live_test(a_refusal_may_have_headers_and_a_body),
+        live_test(an_upgrade_may_have_headers_and_a_subprotocol_of_ones_choice),
+        live_test(an_answer_may_come_later_and_once),
+        live_test(a_line_break_in_an_answer_is_refused_attack_a12),
+        live_test(a_page_is_served_beside_the_websocket),
+        live_test(a_plain_request_is_answered_by_a_bare_status_too),
         live_test(who_says_nothing_is_answered_408_and_let_go),
         live_test(above_the_limit_of_connections_everybody_gets_503),
         live_test(draining_nobody_is_told_later),

@@ -1,0 +1,161 @@
+/*
+ * How connections begin: the opening handshake, from the stream to OPEN or to a
+ * refusal, in both roles; and plain HTTP requests, which get their answer and end.
+ */
+#include "engine_state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "close_code.h"
+
+void vt_engine_forget_opening(vital_engine *engine)
+{
+    vt_opening_finish(engine->opening);
+    free(engine->opening);
+    engine->opening = NULL;
+}
+
+/* malloc'd bytes to the wire; false without memory. */
+static bool send_raw(vital_engine *engine, char *bytes, size_t size)
+{
+    bool sent = bytes != NULL && vt_outbox_raw(&engine->outbox, (vital_bytes){bytes, size}) == 0;
+    free(bytes);
+    return sent;
+}
+
+static bool send_text(vital_engine *engine, char *text)
+{
+    return send_raw(engine, text, text == NULL ? 0 : strlen(text));
+}
+
+void vital_engine_connected(vital_engine *engine, vital_clock clock)
+{
+    assert(engine->state == VT_CONNECTING);
+    engine->state = VT_OPENING;
+    engine->opening = calloc(1, sizeof *engine->opening);
+    if (engine->opening == NULL ||
+        !send_text(engine, vt_opening_begin(engine->opening, engine->policy, &engine->entropy)))
+        vt_engine_lose_without_memory(engine, clock);
+}
+
+/* `response` is that of a server; a client has none. */
+static void open_up(vital_engine *engine, vital_clock clock, const vital_response *response)
+{
+    const char *subprotocol = vt_opening_subprotocol(engine->opening, engine->policy, response);
+    if (subprotocol != NULL) {
+        engine->subprotocol = strdup(subprotocol);
+        if (engine->subprotocol == NULL) {
+            vt_engine_lose_without_memory(engine, clock);
+            return;
+        }
+    }
+    vt_engine_forget_opening(engine);
+    engine->state = VT_OPEN;
+    engine->opened_us = clock.now_us;
+    engine->told_health = VITAL_ALIVE;
+    vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
+    vt_engine_flag(engine, VITAL_EVENT_OPEN);
+    vt_engine_tell_drain(engine);
+}
+
+/* ------------------------------------------------------------ a server's answer */
+
+static void accept(vital_engine *engine, vital_clock clock, const vital_response *response)
+{
+    if (send_text(engine, vt_opening_answer(engine->opening, engine->policy, response)))
+        open_up(engine, clock, response);
+    else
+        vt_engine_lose_without_memory(engine, clock);
+}
+
+/* The stream ends with the response, whose verdict is decided. */
+static void answer(vital_engine *engine, vital_clock clock, const vital_response *response)
+{
+    const char *method = engine->opening->request.method;
+    size_t size = 0;
+    char *bytes = vt_answer_write(response, method != NULL && strcmp(method, "HEAD") == 0, &size);
+    engine->ending.status = response->status;
+    if (send_raw(engine, bytes, size))
+        vt_engine_end(engine, clock);
+    else
+        vt_engine_lose(engine, clock);
+}
+
+void vt_engine_refuse(vital_engine *engine, vital_clock clock, int status, const char *what)
+{
+    static const char *const both_methods[] = {"Allow: GET, HEAD", NULL};
+    char body[320];
+    snprintf(body, sizeof body, "%s\n", what);
+    vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL, what);
+    answer(engine, clock,
+           &(vital_response){
+               .status = status,
+               .headers = status == 405 && engine->policy->http ? both_methods : NULL,
+               .body = vital_text(body),
+           });
+}
+
+int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_response *response,
+                         const char **problem)
+{
+    *problem = "there is no request to answer, or no longer";
+    if (engine->state != VT_ASKING)
+        return VITAL_ESTATE;
+    bool upgrade = engine->opening->request.upgrade;
+    *problem = vt_response_problem(response, &engine->opening->request);
+    if (*problem != NULL)
+        return VITAL_EINVAL;
+    *problem = "the body is larger than limits.queue_bytes";
+    if (response->body.size > engine->policy->limits.queue_bytes)
+        return VITAL_ETOOBIG;
+    *problem = NULL;
+    if (upgrade && response->status <= 101) {
+        accept(engine, clock, response);
+        return 0;
+    }
+    if (upgrade)
+        vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL,
+                         "the application refused this request");
+    else
+        vt_ending_decide(&engine->ending, VITAL_CLOSED_BY_US, VT_CLOSE_ABNORMAL,
+                         "a plain HTTP request was answered");
+    answer(engine, clock, response);
+    return 0;
+}
+
+/* -------------------------------------------------------------- the peer's part */
+
+void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
+{
+    vt_opening *opening = engine->opening;
+    switch (vt_opening_feed(opening, engine->policy, &engine->input)) {
+    case VT_OPENING_MORE:
+        break;
+    case VT_OPENING_REQUEST:
+        engine->state = VT_ASKING;
+        if (!opening->request.upgrade)
+            vt_engine_flag(engine, VITAL_EVENT_HTTP);
+        else if (engine->policy->ask)
+            vt_engine_flag(engine, VITAL_EVENT_REQUEST);
+        else
+            accept(engine, clock, &(vital_response){.status = 101});
+        break;
+    case VT_OPENING_OPEN:
+        open_up(engine, clock, NULL);
+        break;
+    case VT_OPENING_FAILED:
+        if (engine->policy->role == VITAL_SERVER) {
+            vt_engine_refuse(engine, clock, opening->failure.status, opening->failure.what);
+            break;
+        }
+        if (opening->failure.cause == VITAL_REJECTED)
+            engine->ending.status = opening->failure.status;
+        vt_ending_decide(&engine->ending, opening->failure.cause, VT_CLOSE_ABNORMAL,
+                         opening->failure.what);
+        engine->ending.retry_after_s = opening->failure.retry_after_s;
+        vt_engine_lose(engine, clock);
+        break;
+    }
+}
