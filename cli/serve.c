@@ -48,6 +48,7 @@ static const char program[] = "vital serve";
 typedef struct serve_settings {
     const char *const *listen;
     const char *const *subprotocols;
+    const char *const *origins; /* NULL: the same host and port */
     int beat_ms;
     int answer_ms;
     const char *beat_text;
@@ -187,6 +188,7 @@ static int listen_on(serve_worker *worker, size_t index, const char *address)
                    .queue_bytes = 2 * settings->message_bytes + SPARE_BYTES,
                    .connections = settings->connections},
         .subprotocols = settings->subprotocols,
+        .origins = settings->origins,
         .share_port = serve->worker_count > 1,
     };
     int error = vital_listen(&worker->servers[index], worker->loop, &options);
@@ -428,6 +430,9 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
          "how long a beat may stay without an answer (10s, then by the round trip)"},
         {"subprotocol", 'p', OPTION_TEXTS, {.texts = &to->subprotocols}, "NAME",
          "speak a subprotocol; may be repeated, the preferred one first"},
+        {"origin", 'o', OPTION_TEXTS, {.texts = &to->origins}, "ORIGIN",
+         "let web pages of this origin connect, '*' all (those of the same host and port); may "
+         "be repeated"},
         {"threads", 'n', OPTION_NUMBER,
          {.number = &to->threads, .least = 1, .most = THREADS_MOST}, "COUNT",
          "loops that share the port, each in its thread (1)"},

@@ -60,8 +60,9 @@ typedef struct vital_policy {
     const char *path;           /* client: path and query */
     const char *const *headers; /* client: "Name: value" */
     const char *const *subprotocols;
-    bool ask;  /* server: VITAL_EVENT_REQUEST, not an automatic yes */
-    bool http; /* server: VITAL_EVENT_HTTP, not an automatic 426 */
+    bool ask;                   /* server: VITAL_EVENT_REQUEST, not an automatic yes */
+    const char *const *origins; /* server: as vital_listen_options */
+    bool http;                  /* server: VITAL_EVENT_HTTP, not an automatic 426 */
 } vital_policy;
 
 /* 0, or VITAL_EINVAL with a static sentence in *problem. */

@@ -265,7 +265,11 @@ typedef struct vital_listen_options {
     vital_heartbeat heartbeat;
     vital_limits limits;
     const char *const *subprotocols; /* by preference, NULL at the end */
-    bool share_port;                 /* several loops listen on one port */
+    /* The web pages that may connect, by their Origin: NULL, those of the host and
+     * port in Host; else exactly these, such as "https://example.org", ended by
+     * NULL; "*" is every page. Who sends no Origin is no browser, and may. */
+    const char *const *origins;
+    bool share_port; /* several loops listen on one port */
 } vital_listen_options;
 
 int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_options *options);

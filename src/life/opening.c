@@ -4,6 +4,8 @@
  */
 #include "opening.h"
 
+#include "origin.h"
+
 void vt_opening_finish(vt_opening *opening)
 {
     if (opening != NULL)
@@ -36,6 +38,14 @@ static vt_opening_outcome fail(vt_opening *opening, vital_cause cause, int statu
     return VT_OPENING_FAILED;
 }
 
+/* Without an Origin it is no browser, whose user could be misused. */
+static bool may_come(const vital_request *request, const vital_policy *policy)
+{
+    const char *origin = vital_request_header(request, "Origin");
+    return origin == NULL ||
+           vt_origin_allowed(origin, vital_request_header(request, "Host"), policy->origins);
+}
+
 static vt_opening_outcome judge_request(vt_opening *opening, const vital_policy *policy,
                                         const vt_input *rest)
 {
@@ -44,6 +54,9 @@ static vt_opening_outcome judge_request(vt_opening *opening, const vital_policy 
         return fail(opening, VITAL_REJECTED, refusal.status, refusal.why);
     if (rest->size > 0)
         return fail(opening, VITAL_REJECTED, 400, VT_OPENING_EARLY_DATA);
+    if (opening->request.upgrade && !may_come(&opening->request, policy))
+        return fail(opening, VITAL_REJECTED, 403,
+                    "pages of this Origin may not connect here (RFC 6455 10.2)");
     return VT_OPENING_REQUEST;
 }
 

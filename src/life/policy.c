@@ -7,6 +7,7 @@
 #include <vital/engine.h>
 
 #include "handshake.h"
+#include "origin.h"
 #include "url.h"
 #include "utf8.h"
 
@@ -126,6 +127,14 @@ static const char *check_names(vital_policy *policy)
     return problem;
 }
 
+static const char *check_origins(const char *const *origins)
+{
+    const char *problem = NULL;
+    for (; problem == NULL && origins != NULL && *origins != NULL; origins++)
+        problem = vt_origin_problem(*origins);
+    return problem;
+}
+
 static const char *check_target(const vital_policy *policy)
 {
     if (policy->host == NULL || policy->path == NULL)
@@ -145,5 +154,7 @@ int vital_policy_init(vital_policy *policy, const char **problem)
         *problem = check_names(policy);
     if (*problem == NULL && policy->role == VITAL_CLIENT)
         *problem = check_target(policy);
+    if (*problem == NULL && policy->role == VITAL_SERVER)
+        *problem = check_origins(policy->origins);
     return *problem == NULL ? 0 : VITAL_EINVAL;
 }

@@ -23,8 +23,9 @@ struct vital_server {
     vital_policy policy;
     vital_events events;
     void *user;
-    char **texts; /* owned, as the next: what the policy points to */
+    char **texts; /* owned, as the next two: what the policy points to */
     char **subprotocols;
+    char **origins; /* NULL: the same host and port */
     char url[VT_ADDRESS_TEXT_BYTES + 16];
     vt_listener *listener; /* NULL once draining */
     vt_list members;
@@ -95,6 +96,7 @@ static void free_server(vital_server *server)
 {
     vt_string_list_free(server->texts);
     vt_string_list_free(server->subprotocols);
+    vt_string_list_free(server->origins);
     free(server);
 }
 
@@ -132,13 +134,17 @@ static int make_policy(vital_server *server, const vital_listen_options *options
                                  options->heartbeat.reply, NULL};
     server->texts = vt_string_list_copy(texts);
     server->subprotocols = vt_string_list_copy(options->subprotocols);
-    if (server->texts == NULL || server->subprotocols == NULL)
+    if (options->origins != NULL)
+        server->origins = vt_string_list_copy(options->origins);
+    if (server->texts == NULL || server->subprotocols == NULL ||
+        (options->origins != NULL && server->origins == NULL))
         return VITAL_ENOMEM;
     server->policy = (vital_policy){
         .role = VITAL_SERVER,
         .heartbeat = options->heartbeat,
         .limits = options->limits,
         .subprotocols = (const char *const *)server->subprotocols,
+        .origins = (const char *const *)server->origins,
         .ask = options->events.accept != NULL,
         .http = options->events.http != NULL,
     };

@@ -40,10 +40,15 @@ bool vt_same(vt_element element, const char *text)
 
 bool vt_same_any_case(vt_element element, const char *text)
 {
-    if (strlen(text) != element.size)
+    return vt_same_elements(element, vt_element_of(text));
+}
+
+bool vt_same_elements(vt_element one, vt_element other)
+{
+    if (one.size != other.size)
         return false;
-    for (size_t i = 0; i < element.size; i++) {
-        if (lower(element.text[i]) != lower(text[i]))
+    for (size_t i = 0; i < one.size; i++) {
+        if (lower(one.text[i]) != lower(other.text[i]))
             return false;
     }
     return true;

@@ -70,6 +70,7 @@ bool vt_headers_name(const vt_headers *headers, const char *name, const char *el
 
 bool vt_same(vt_element element, const char *text);          /* exactly */
 bool vt_same_any_case(vt_element element, const char *text); /* A is a */
+bool vt_same_elements(vt_element one, vt_element other);     /* A is a */
 /* RFC 9110 5.6.2: a token has at least one character. */
 bool vt_is_token(vt_element element);
 /* RFC 9110 5.5: what a header's value or a reason phrase may hold. */

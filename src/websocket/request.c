@@ -160,6 +160,9 @@ static vt_refusal check_subprotocols(const vt_headers *headers)
 static vt_refusal check_upgrade(const vt_headers *headers)
 {
     size_t count;
+    vt_headers_find(headers, "Origin", &count);
+    if (count > 1)
+        return refused(400, "there is more than one Origin (RFC 6454 7.3)");
     if (vt_headers_find(headers, "Upgrade", NULL) == NULL)
         return refused(426, "This is a WebSocket server, and this was a plain HTTP request. "
                             "Connect with a WebSocket client, to ws:// and not http://; a proxy "

@@ -6,8 +6,8 @@ import socket
 import tempfile
 import time
 
-from peers import (BINARY, CLOSE, PING, PONG, TEXT, Listener, close_payload, dial, frame, header,
-                   open_socket, read_head)
+from peers import (BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Listener, close_payload, dial, frame,
+                   header, open_socket, read_head)
 from vital_process import DEADLINE, VitalCase
 
 
@@ -106,6 +106,32 @@ class Listening(ServeCase):
                 self.assertTrue(first.startswith("vital serve: " + sentence), first)
                 self.assertEqual(second, "try: vital serve --help")
                 self.assertEqual(run.out, "")
+
+
+class Pages(ServeCase):
+    def status(self, server, origin):
+        sock = open_socket(server.url)
+        self.addCleanup(sock.close)
+        lines = f"Origin: {origin}\r\n" if origin is not None else ""
+        sock.sendall(UPGRADE.replace("\r\n\r\n", f"\r\n{lines}\r\n").encode())
+        return read_head(sock)[0].split()[1]
+
+    def test_a_foreign_page_is_refused_by_default_attack_a13(self):
+        server = self.serve()
+        for origin, status in ((None, "101"), ("http://evil.test", "403"), ("null", "403")):
+            self.assertEqual(self.status(server, origin), status)
+        lost = server.event("close")
+        self.assertEqual((lost["cause"], lost["status"]), ("REJECTED", 403))
+        self.assertIn("We refused the upgrade with 403: pages of this Origin", lost["text"])
+
+    def test_origins_can_be_listed_or_all(self):
+        server = self.serve("-o", "https://a.example", "--origin", "http://b.example:8000")
+        for origin, status in (("https://a.example", "101"), ("http://b.example:8000", "101"),
+                               ("http://a.example", "403"), (None, "101")):
+            self.assertEqual(self.status(server, origin), status)
+        self.assertEqual(self.status(self.serve("--origin", "*"), "null"), "101")
+        run = self.run_vital("serve", "--origin", "https://a.example/app", status=2)
+        self.assertIn("an origin is a scheme and a host", run.err)
 
 
 class Echoes(ServeCase):

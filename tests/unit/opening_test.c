@@ -175,6 +175,30 @@ static void a_server_refuses_what_is_no_upgrade(void **state)
     assert_fails(&server, "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", VITAL_REJECTED, 400, "");
 }
 
+static void a_foreign_page_is_refused_and_who_is_no_browser_is_not_attack_a13(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"https://app.example.org", NULL};
+    vital_policy listing = server;
+    vt_opening opening = {.key = ""};
+    size_t rest;
+    assert_fails(&server, ASK "Origin: http://evil.test\r\n\r\n", VITAL_REJECTED, 403, "Origin");
+    assert_fails(&server, ASK "Origin: null\r\n\r\n", VITAL_REJECTED, 403, "Origin");
+    assert_fails(&server, ASK "Origin:\r\n\r\n", VITAL_REJECTED, 403, "Origin");
+    listing.origins = list;
+    assert_fails(&listing, ASK "Origin: http://h\r\n\r\n", VITAL_REJECTED, 403, "Origin");
+
+    static const char *const good[] = {REQUEST, ASK "Origin: http://h\r\n\r\n"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(feed(&opening, &server, good[i], SIZE_MAX, &rest), VT_OPENING_REQUEST);
+        vt_opening_finish(&opening);
+    }
+    assert_int_equal(
+        feed(&opening, &listing, ASK "Origin: https://app.example.org\r\n\r\n", SIZE_MAX, &rest),
+        VT_OPENING_REQUEST);
+    vt_opening_finish(&opening);
+}
+
 static void what_follows_a_request_at_once_is_refused_rfc_4_1(void **state)
 {
     (void)state;
@@ -243,6 +267,7 @@ int main(void)
         cmocka_unit_test(without_an_offer_there_is_no_subprotocol),
         cmocka_unit_test(frames_that_follow_the_answer_are_left_for_the_reader),
         cmocka_unit_test(a_server_refuses_what_is_no_upgrade),
+        cmocka_unit_test(a_foreign_page_is_refused_and_who_is_no_browser_is_not_attack_a13),
         cmocka_unit_test(what_follows_a_request_at_once_is_refused_rfc_4_1),
         cmocka_unit_test(a_client_is_told_why_it_was_rejected),
         cmocka_unit_test(an_answer_that_breaks_the_protocol_is_misbehaviour),

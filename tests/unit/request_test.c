@@ -492,6 +492,14 @@ static void the_offered_subprotocols_can_be_walked(void **state)
     vt_head_finish(&head);
 }
 
+static void an_origin_comes_once_rfc_6454_7_3(void **state)
+{
+    (void)state;
+    assert_good(WITH("Origin: http://a\r\n"));
+    assert_good(WITH("Origin: http://a http://b\r\n")); /* nobody's, as will be found */
+    assert_refused(WITH("Origin: http://a\r\nOrigin: http://a\r\n"), 400, "more than one Origin");
+}
+
 /* ------------------------------------------------------------- subprotocols */
 
 static const char *chosen(const char *text, const char *const *ours)
@@ -672,6 +680,7 @@ int main(void)
         cmocka_unit_test(all_headers_can_be_walked),
         cmocka_unit_test(a_proxys_headers_are_headers_like_any_other_attack_a11),
         cmocka_unit_test(the_offered_subprotocols_can_be_walked),
+        cmocka_unit_test(an_origin_comes_once_rfc_6454_7_3),
         cmocka_unit_test(the_server_chooses_one_of_the_offered_subprotocols_rfc_4_2_2),
         cmocka_unit_test(offered_subprotocols_are_distinct_tokens_rfc_4_1),
         cmocka_unit_test(the_offered_subprotocols_are_bounded),

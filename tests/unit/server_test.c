@@ -46,6 +46,7 @@ static void options_that_cannot_work_are_refused_in_a_sentence(void **state)
 {
     live *test = *state;
     static const char *const twice[] = {"a", "a", NULL};
+    static const char *const paths[] = {"https://example.org/app", NULL};
     const vital_heartbeat text = {.kind = VITAL_BEAT_TEXT, .text = "beat"};
     const vital_heartbeat answered = {.kind = VITAL_BEAT_TEXT, .text = "beat", .reply = "beat"};
     const struct {
@@ -63,6 +64,7 @@ static void options_that_cannot_work_are_refused_in_a_sentence(void **state)
         {{.address = "127.0.0.1:0", .heartbeat = {.kind = 7}}, "kind"},
         {{.address = "127.0.0.1:0", .subprotocols = twice}, "twice"},
         {{.address = "127.0.0.1:0", .limits = {.connections = -1}}, "negative"},
+        {{.address = "127.0.0.1:0", .origins = paths}, "without a path"},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         vital_server *server = (vital_server *)(uintptr_t)1;
@@ -495,6 +497,26 @@ static void a_plain_request_is_answered_by_a_bare_status_too(void **state)
     }
 }
 
+static void who_a_proxy_says_it_speaks_for_is_not_believed_attack_a11(void **state)
+{
+    live *test = *state;
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade, x-forwarded-for\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Forwarded-For: 192.0.2.1\r\n"
+        "Forwarded: for=192.0.2.1;proto=https\r\nX-Real-IP: 192.0.2.1\r\n\r\n";
+    doorkeeper keeper = {.status = 0}; /* who looks at vital_conn_peer() */
+    raw_peer peer;
+    vital_server *server = serve_with_keeper(test, &keeper);
+    raw_connect(&peer, port_of(server), 0);
+    raw_send(&peer, request, strlen(request));
+    step_until(test, raw_has(&peer, "\r\n\r\n"), "the answer has come");
+    assert_answer(&peer, "HTTP/1.1 101 ", "");
+    assert_int_equal(keeper.seen.accepts, 1);
+    assert_int_equal(strncmp(vital_conn_peer(keeper.seen.conn), "127.0.0.1:", 10), 0);
+    raw_close(&peer);
+}
+
 static void who_says_nothing_is_answered_408_and_let_go(void **state)
 {
     live *test = *state;
@@ -716,6 +738,7 @@ int main(void)
         live_test(a_line_break_in_an_answer_is_refused_attack_a12),
         live_test(a_page_is_served_beside_the_websocket),
         live_test(a_plain_request_is_answered_by_a_bare_status_too),
+        live_test(who_a_proxy_says_it_speaks_for_is_not_believed_attack_a11),
         live_test(who_says_nothing_is_answered_408_and_let_go),
         live_test(above_the_limit_of_connections_everybody_gets_503),
         live_test(draining_nobody_is_told_later),
