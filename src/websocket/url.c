@@ -82,18 +82,6 @@ const char *vt_path_problem(const char *path)
     return NULL;
 }
 
-const char *vt_authority_problem(const char *authority)
-{
-    if (authority[0] == '\0')
-        return "the host is empty";
-    for (const char *c = authority; *c != '\0'; c++) {
-        /* RFC 3986's host and port, without the '@' of credentials. */
-        if (!is_letter(*c) && !is_digit(*c) && !is_one_of(*c, "-._~%!$&'()*+,;=:[]"))
-            return "the host holds a character that no host has";
-    }
-    return NULL;
-}
-
 static const char *host_problem(span host)
 {
     if (host.size == 0)
@@ -169,6 +157,26 @@ static const char *cut_authority(span authority, span *host, span *port)
     *port = (span){colon + 1, (size_t)(end - colon - 1)};
     if (memchr(port->text, ':', port->size) != NULL)
         return "an IPv6 address stands in brackets, such as [::1]:9001";
+    return NULL;
+}
+
+const char *vt_authority_problem(const char *authority)
+{
+    span host;
+    span port;
+    const char *problem = cut_authority((span){authority, strlen(authority)}, &host, &port);
+    if (problem != NULL)
+        return problem;
+    if (host.size == 0)
+        return "the host is empty";
+    for (size_t i = 0; i < host.size && authority[0] != '['; i++) {
+        /* RFC 3986's reg-name, which is wider than what names a host of ours. */
+        char c = host.text[i];
+        if (!is_letter(c) && !is_digit(c) && !is_one_of(c, "-._~%!$&'()*+,;="))
+            return "the host holds a character that no host has";
+    }
+    if (port.size > 0 && port_number(port) < 0) /* RFC 3986 3.2.3 lets it be empty */
+        return "the port is not a number up to 65535";
     return NULL;
 }
 

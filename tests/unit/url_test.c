@@ -367,6 +367,25 @@ static void paths_and_authorities_hold_nothing_that_ends_a_header(void **state)
     assert_non_null(vt_authority_problem("a/b"));
 }
 
+static void an_authority_is_a_host_and_perhaps_a_port_rfc_3986_3_2(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "a",      "a:0",          "a:65535",       "a:",  "1.2.3.4:5",
+        "[::1]:", "[2001:db8::]", "a-b._~!$&'()*", "%41", "a,b;c=d"};
+    static const char *const bad[] = {":80",    "a:b",  "a:65536", "a:-1",   "a:1:2",
+                                      "::1",    "[::1", "[]",      "[::g]",  "[a]:80",
+                                      "[::1]x", "a[b]", "a]:80",   "[::1]:x"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (vt_authority_problem(good[i]) != NULL)
+            fail_msg("%s: %s", good[i], vt_authority_problem(good[i]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (vt_authority_problem(bad[i]) == NULL)
+            fail_msg("%s was taken for an authority", bad[i]);
+    }
+}
+
 static void finishing_accepts_null_and_zeroed(void **state)
 {
     (void)state;
@@ -437,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_address_is_numeric_and_has_a_port),
         cmocka_unit_test(a_wrong_address_is_told_what_to_write),
         cmocka_unit_test(paths_and_authorities_hold_nothing_that_ends_a_header),
+        cmocka_unit_test(an_authority_is_a_host_and_perhaps_a_port_rfc_3986_3_2),
         cmocka_unit_test(finishing_accepts_null_and_zeroed),
         cmocka_unit_test(mutated_urls_never_get_a_bad_byte_through),
     };
