@@ -2,9 +2,10 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance format tidy docs install clean
 
-# OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`;
+# OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
+# or to the conformance suite;
 # ONLY names tests or suites: make test ONLY='frame url'.
 OPTIONS ?=
 ARGS ?=
@@ -64,6 +65,10 @@ clang: ## the tests, built with clang
 	@tools/bootstrap test clang
 	$(call compile,build-clang,-Dwerror=true,CC=clang)
 	@tools/run-tests build-clang $(ONLY)
+
+conformance: build ## the RFC, requirement by requirement (ARGS: --list, a section, a word)
+	@env VITAL=build/vital SUBJECT=build/tests/conformance_subject \
+		/usr/bin/python3 -B tests/conformance/suite.py $(ARGS)
 
 interop: build ## talk to other implementations, in both roles
 	@tools/bootstrap interop
