@@ -46,6 +46,7 @@ typedef struct connect_settings {
     const char *const *headers;
     const char *const *subprotocols;
     size_t message_bytes;
+    bool compress;
     bool stay;
     bool json;
     bool quiet;
@@ -163,16 +164,19 @@ static void on_open(vital_conn *conn, bool resumed)
         vital_opening opening;
         vital_conn_opening(conn, &opening);
         output_event(&client->output,
-                     json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "event", "open",
+                     json_pack("{s:s, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "event", "open",
                                "resumed", (int)resumed, "url", output_text(client->settings->url),
                                "peer", output_text(vital_conn_peer(conn)), "subprotocol",
-                               output_text(vital_conn_subprotocol(conn)), "name_ms",
+                               output_text(vital_conn_subprotocol(conn)), "compressed",
+                               (int)vital_conn_compressed(conn), "name_ms",
                                output_ms(opening.name_us), "connect_ms",
                                output_ms(opening.connect_us), "upgrade_ms",
                                output_ms(opening.upgrade_us)));
     }
-    output_note(&client->output, OUTPUT_GOOD, "%s %s (%s)%s", again ? "open again" : "open",
-                client->settings->url, vital_conn_peer(conn), resumed ? ", nothing was lost" : "");
+    output_note(&client->output, OUTPUT_GOOD, "%s %s (%s)%s%s", again ? "open again" : "open",
+                client->settings->url, vital_conn_peer(conn),
+                vital_conn_compressed(conn) ? ", compressed" : "",
+                resumed ? ", nothing was lost" : "");
     resume_stdin(client);
 }
 
@@ -319,6 +323,7 @@ static int begin(connect_state *client, vital_loop *loop)
         .limits = {.open_ms = settings->open_ms,
                    .message_bytes = settings->message_bytes,
                    .queue_bytes = 2 * settings->message_bytes + SPARE_BYTES},
+        .compression = {.enabled = settings->compress},
         .headers = settings->headers,
         .subprotocols = settings->subprotocols,
     };
@@ -384,6 +389,8 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
          "add a header to the opening handshake; may be repeated"},
         {"subprotocol", 'p', OPTION_TEXTS, {.texts = &to->subprotocols}, "NAME",
          "offer a subprotocol; may be repeated, the preferred one first"},
+        {"compress", 'z', OPTION_FLAG, {.flag = &to->compress}, NULL,
+         "offer to compress messages (permessage-deflate)"},
         {"max-message", 'm', OPTION_SIZE, {.size_bytes = &to->message_bytes}, "SIZE",
          "largest message, and longest line (1MiB)"},
         {"stay", 's', OPTION_FLAG, {.flag = &to->stay}, NULL,

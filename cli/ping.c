@@ -53,6 +53,7 @@ typedef struct ping_settings {
     const char *text; /* NULL: ping frames */
     const char *const *headers;
     bool json;
+    bool compress;
     bool quiet;
 } ping_settings;
 
@@ -361,8 +362,9 @@ static void report_opening(ping_state *ping, const vital_opening *opening)
     const char *url = ping->settings->url;
     if (ping->settings->json) {
         output_event(&ping->output,
-                     json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "event", "open", "url",
-                               output_text(url), "peer", output_text(ping->peer), "name_ms",
+                     json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:o}", "event", "open", "url",
+                               output_text(url), "peer", output_text(ping->peer), "compressed",
+                               (int)vital_conn_compressed(ping->conn), "name_ms",
                                output_ms(opening->name_us), "connect_ms",
                                output_ms(opening->connect_us), "upgrade_ms",
                                output_ms(opening->upgrade_us)));
@@ -372,9 +374,10 @@ static void report_opening(ping_state *ping, const vital_opening *opening)
     if (opening->name_us >= 0)
         snprintf(name, sizeof name, "name %s, ", words_ms(opening->name_us).text);
     bool local = strncmp(url, "ws+unix:", strlen("ws+unix:")) == 0;
-    output_line(&ping->output, "PING %s (%s): %s%s %s, upgrade %s", url, ping->peer, name,
+    output_line(&ping->output, "PING %s (%s): %s%s %s, upgrade %s%s", url, ping->peer, name,
                 local ? "socket" : "tcp", words_ms(opening->connect_us).text,
-                words_ms(opening->upgrade_us).text);
+                words_ms(opening->upgrade_us).text,
+                vital_conn_compressed(ping->conn) ? ", compressed" : "");
 }
 
 static void on_open(vital_conn *conn, bool resumed)
@@ -444,6 +447,7 @@ static int run(ping_state *ping)
         .heartbeat = {.kind = VITAL_BEAT_NONE, .text = ""},
         .reconnect = {.never = true},
         .limits = {.open_ms = settings->timeout_ms, .close_ms = GOODBYE_MS},
+        .compression = {.enabled = settings->compress},
         .headers = settings->headers,
     };
     error = vital_connect(&ping->conn, loop, &options);
@@ -479,6 +483,8 @@ static int read_settings(cli_options *options, ping_settings *to, int argc, cons
          "send this text message instead of a ping frame, and wait for the same text"},
         {"header", 'H', OPTION_TEXTS, {.texts = &to->headers}, "'NAME: VALUE'",
          "add a header to the opening handshake; may be repeated"},
+        {"compress", 'z', OPTION_FLAG, {.flag = &to->compress}, NULL,
+         "offer to compress messages (permessage-deflate)"},
         {"json", 'j', OPTION_FLAG, {.flag = &to->json}, NULL,
          "print every event as one JSON object a line"},
         {"quiet", 'q', OPTION_FLAG, {.flag = &to->quiet}, NULL,

@@ -56,6 +56,7 @@ typedef struct serve_settings {
     int connections;
     int threads;
     int drain_code;
+    bool compress;
     bool json;
     bool quiet;
 } serve_settings;
@@ -115,11 +116,13 @@ static void on_open(vital_conn *conn, bool resumed)
     vital_set_user(conn, client);
     uint64_t here = atomic_fetch_add(&serve->here, 1) + 1;
     if (serve->settings->json && !serve->settings->quiet)
-        output_event(&serve->output, json_pack("{s:s, s:I, s:o, s:I}", "event", "open", "id",
-                                               (json_int_t)client->id, "peer", output_text(peer),
-                                               "connections", (json_int_t)here));
-    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s (%s)", client->id, peer,
-                words_count(here, "connection").text);
+        output_event(&serve->output,
+                     json_pack("{s:s, s:I, s:o, s:b, s:I}", "event", "open", "id",
+                               (json_int_t)client->id, "peer", output_text(peer), "compressed",
+                               (int)vital_conn_compressed(conn), "connections", (json_int_t)here));
+    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s (%s)%s", client->id, peer,
+                words_count(here, "connection").text,
+                vital_conn_compressed(conn) ? ", compressed" : "");
 }
 
 static void on_message(vital_conn *conn, vital_kind kind, vital_bytes message)
@@ -187,6 +190,7 @@ static int listen_on(serve_worker *worker, size_t index, const char *address)
         .limits = {.message_bytes = settings->message_bytes,
                    .queue_bytes = 2 * settings->message_bytes + SPARE_BYTES,
                    .connections = settings->connections},
+        .compression = {.enabled = settings->compress},
         .subprotocols = settings->subprotocols,
         .origins = settings->origins,
         .share_port = serve->worker_count > 1,
@@ -433,6 +437,8 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         {"origin", 'o', OPTION_TEXTS, {.texts = &to->origins}, "ORIGIN",
          "let web pages of this origin connect, '*' all (those of the same host and port); may "
          "be repeated"},
+        {"compress", 'z', OPTION_FLAG, {.flag = &to->compress}, NULL,
+         "compress messages for clients that offer it (permessage-deflate)"},
         {"threads", 'n', OPTION_NUMBER,
          {.number = &to->threads, .least = 1, .most = THREADS_MOST}, "COUNT",
          "loops that share the port, each in its thread (1)"},

@@ -55,10 +55,13 @@ typedef struct vital_policy {
     vital_role role;
     vital_heartbeat heartbeat;
     vital_limits limits;
-    vital_reconnect reconnect;  /* client */
-    const char *host;           /* client: the Host header */
-    const char *path;           /* client: path and query */
-    const char *const *headers; /* client: "Name: value" */
+    vital_reconnect reconnect; /* client */
+    vital_compression compression;
+    vital_compressor *compressor; /* borrowed; NULL: each engine has one of its own
+                                     while compression is agreed on */
+    const char *host;             /* client: the Host header */
+    const char *path;             /* client: path and query */
+    const char *const *headers;   /* client: "Name: value" */
     const char *const *subprotocols;
     bool ask;                   /* server: VITAL_EVENT_REQUEST, not an automatic yes */
     const char *const *origins; /* server: as vital_listen_options */
@@ -147,6 +150,7 @@ vital_health vital_engine_health(const vital_engine *engine);
 void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pulse *out);
 size_t vital_engine_queued(const vital_engine *engine);
 const char *vital_engine_subprotocol(const vital_engine *engine); /* "" if none */
+bool vital_engine_compressed(const vital_engine *engine);
 
 #ifdef __cplusplus
 }

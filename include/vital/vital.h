@@ -68,7 +68,15 @@ static inline vital_bytes vital_text(const char *string)
     return (vital_bytes){string, strlen(string)};
 }
 
-typedef enum vital_kind { VITAL_TEXT = 1, VITAL_BINARY = 2 } vital_kind;
+/* The last two are for sending only: messages that hold a secret beside what
+ * somebody else has written. Compressed together, their size gives the secret
+ * away (CRIME, BREACH). */
+typedef enum vital_kind {
+    VITAL_TEXT = 1,
+    VITAL_BINARY = 2,
+    VITAL_TEXT_UNCOMPRESSED = 5,
+    VITAL_BINARY_UNCOMPRESSED = 6,
+} vital_kind;
 
 /* Dead is not a state of health: it is a verdict. */
 typedef enum vital_health { VITAL_ALIVE, VITAL_DOUBTFUL } vital_health;
@@ -137,7 +145,7 @@ typedef struct vital_compression {
     bool peer_keeps_context; /* let the peer do so: for about 40 KiB a connection */
     int window_bits;         /* what we refer back by, at most; 9 to 15; 0: 15 */
     int peer_window_bits;    /* what the peer may refer back by; 8 to 15; 0: 15 */
-    size_t least_bytes;      /* smaller messages go as they are; 0: 128 */
+    size_t least_bytes;      /* smaller messages go as they are; 0: 256 */
 } vital_compression;
 
 /* ---------------------------------------------------------------------- TLS */
@@ -264,6 +272,7 @@ typedef struct vital_listen_options {
     void *user; /* first vital_user() of each connection */
     vital_heartbeat heartbeat;
     vital_limits limits;
+    vital_compression compression;
     const char *const *subprotocols; /* by preference, NULL at the end */
     /* The web pages that may connect, by their Origin: NULL, those of the host and
      * port in Host; else exactly these, such as "https://example.org", ended by
@@ -290,6 +299,7 @@ typedef struct vital_connect_options {
     vital_heartbeat heartbeat;
     vital_reconnect reconnect;
     vital_limits limits;
+    vital_compression compression;
     const char *const *headers;      /* "Name: value", NULL at the end */
     const char *const *subprotocols; /* offered, by preference, NULL at the end */
 } vital_connect_options;
@@ -317,6 +327,7 @@ void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
 size_t vital_conn_queued(const vital_conn *conn);           /* bytes accepted, not sent */
 const char *vital_conn_peer(const vital_conn *conn);        /* "192.0.2.7:51234"; "" while away */
 const char *vital_conn_subprotocol(const vital_conn *conn); /* "" if none */
+bool vital_conn_compressed(const vital_conn *conn);         /* both sides have agreed on it */
 vital_loop *vital_conn_loop(const vital_conn *conn);
 
 /* How long the last open took, in microseconds; -1 for what did not happen. */

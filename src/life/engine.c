@@ -70,6 +70,14 @@ int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_en
     return 0;
 }
 
+static void stop_packing(vital_engine *engine)
+{
+    vt_outbox_deflate_with(&engine->outbox, NULL);
+    vt_reader_inflate_with(&engine->reader, NULL);
+    vt_packing_destroy(engine->packing);
+    engine->packing = NULL;
+}
+
 void vital_engine_destroy(vital_engine *engine)
 {
     if (engine == NULL)
@@ -79,6 +87,7 @@ void vital_engine_destroy(vital_engine *engine)
     free(engine->opening);
     vt_reader_finish(&engine->reader);
     vt_outbox_finish(&engine->outbox);
+    stop_packing(engine);
     free(engine->subprotocol);
     free(engine);
 }
@@ -104,6 +113,7 @@ static void forget_socket(vital_engine *engine)
 {
     vt_engine_forget_opening(engine);
     vt_reader_finish(&engine->reader);
+    stop_packing(engine);
     if (engine->state == VT_GONE)
         vt_outbox_clear(&engine->outbox);
     else
@@ -412,9 +422,11 @@ int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, 
     size_t limit = engine->policy->limits.queue_bytes;
     if (!takes_messages(engine))
         return VITAL_ECLOSED;
-    if ((kind != VITAL_TEXT && kind != VITAL_BINARY) || (message.data == NULL && message.size > 0))
+    bool text = kind == VITAL_TEXT || kind == VITAL_TEXT_UNCOMPRESSED;
+    bool binary = kind == VITAL_BINARY || kind == VITAL_BINARY_UNCOMPRESSED;
+    if ((!text && !binary) || (message.data == NULL && message.size > 0))
         return VITAL_EINVAL;
-    if (kind == VITAL_TEXT && !vt_utf8_valid(message.data, message.size))
+    if (text && !vt_utf8_valid(message.data, message.size))
         return VITAL_EINVAL;
     if (message.size > limit)
         return VITAL_ETOOBIG;
@@ -463,6 +475,11 @@ void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pul
 size_t vital_engine_queued(const vital_engine *engine)
 {
     return engine->outbox.queued_bytes;
+}
+
+bool vital_engine_compressed(const vital_engine *engine)
+{
+    return engine->packing != NULL;
 }
 
 const char *vital_engine_subprotocol(const vital_engine *engine)

@@ -40,6 +40,17 @@ void vital_engine_connected(vital_engine *engine, vital_clock clock)
         vt_engine_lose_without_memory(engine, clock);
 }
 
+/* False without memory. */
+static bool start_packing(vital_engine *engine, const vt_deflate_terms *terms)
+{
+    engine->packing = vt_packing_create(engine->policy, terms);
+    if (engine->packing == NULL)
+        return false;
+    vt_outbox_deflate_with(&engine->outbox, &engine->packing->deflater);
+    vt_reader_inflate_with(&engine->reader, &engine->packing->inflater);
+    return true;
+}
+
 /* `response` is that of a server; a client has none. */
 static void open_up(vital_engine *engine, vital_clock clock, const vital_response *response)
 {
@@ -51,7 +62,12 @@ static void open_up(vital_engine *engine, vital_clock clock, const vital_respons
             return;
         }
     }
+    const vt_deflate_terms deflate = engine->opening->deflate;
     vt_engine_forget_opening(engine);
+    if (deflate.agreed && !start_packing(engine, &deflate)) {
+        vt_engine_lose_without_memory(engine, clock);
+        return;
+    }
     engine->state = VT_OPEN;
     engine->opened_us = clock.now_us;
     engine->told_health = VITAL_ALIVE;

@@ -14,6 +14,7 @@
 #include "heartbeat.h"
 #include "opening.h"
 #include "outbox.h"
+#include "packing.h"
 #include "reader.h"
 
 /* Drawn in engine.c. */
@@ -42,6 +43,7 @@ struct vital_engine {
     vt_reader reader;
     vt_input input; /* lent by vital_engine_read() */
     vt_outbox outbox;
+    vt_packing *packing; /* owned; NULL without compression */
     vt_opening *opening; /* owned; NULL once open */
     vt_heartbeat heart;
     vt_beat beat;

@@ -24,6 +24,7 @@ char *vt_opening_begin(vt_opening *opening, const vital_policy *policy,
         .key = opening->key,
         .headers = policy->headers,
         .subprotocols = policy->subprotocols,
+        .compression = &policy->compression,
     });
 }
 
@@ -54,15 +55,22 @@ static vt_opening_outcome judge_request(vt_opening *opening, const vital_policy 
         return fail(opening, VITAL_REJECTED, refusal.status, refusal.why);
     if (rest->size > 0)
         return fail(opening, VITAL_REJECTED, 400, VT_OPENING_EARLY_DATA);
-    if (opening->request.upgrade && !may_come(&opening->request, policy))
+    if (!opening->request.upgrade)
+        return VT_OPENING_REQUEST;
+    if (!may_come(&opening->request, policy))
         return fail(opening, VITAL_REJECTED, 403,
                     "pages of this Origin may not connect here (RFC 6455 10.2)");
+    const char *why = vt_extensions_choose(&opening->deflate, &opening->request.headers,
+                                           &policy->compression);
+    if (why != NULL)
+        return fail(opening, VITAL_REJECTED, 400, why);
     return VT_OPENING_REQUEST;
 }
 
 static vt_opening_outcome judge_response(vt_opening *opening, const vital_policy *policy)
 {
-    opening->response = vt_response_parse(&opening->head, opening->key, policy->subprotocols);
+    opening->response = vt_response_parse(&opening->head, opening->key, policy->subprotocols,
+                                          &policy->compression);
     const vt_response *response = &opening->response;
     if (response->violation != NULL)
         return fail(opening, VITAL_MISBEHAVED, response->status, response->violation);
@@ -71,6 +79,7 @@ static vt_opening_outcome judge_response(vt_opening *opening, const vital_policy
         opening->failure.retry_after_s = response->retry_after_s;
         return VT_OPENING_FAILED;
     }
+    opening->deflate = response->deflate;
     return VT_OPENING_OPEN;
 }
 
@@ -106,5 +115,5 @@ char *vt_opening_answer(const vt_opening *opening, const vital_policy *policy,
                         const vital_response *response)
 {
     return vt_switch_write(&opening->request, vt_opening_subprotocol(opening, policy, response),
-                           response->headers);
+                           &opening->deflate, response->headers);
 }

@@ -9,6 +9,7 @@
 
 #include <vital/engine.h>
 
+#include "extension.h"
 #include "handshake.h"
 #include "reader.h"
 #include "request.h"
@@ -38,6 +39,7 @@ typedef struct vt_opening {
     char key[VT_KEY_TEXT_BYTES + 1]; /* client */
     vital_request request;           /* server; borrows from head */
     vt_response response;            /* client */
+    vt_deflate_terms deflate;        /* once it is open, or may be */
     vt_opening_failure failure;
 } vt_opening;
 

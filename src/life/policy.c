@@ -6,6 +6,7 @@
 
 #include <vital/engine.h>
 
+#include "extension.h"
 #include "handshake.h"
 #include "origin.h"
 #include "url.h"
@@ -25,6 +26,8 @@ enum {
     DEFAULT_MIN_MS = 500,
     DEFAULT_MAX_MS = 60 * 1000,
     DEFAULT_STABLE_MS = 30 * 1000,
+    /* Of 128 bytes of JSON a seventh is saved, for 9 us; of 256 half, for 10 us. */
+    DEFAULT_LEAST_BYTES = 256,
     BEAT_TEXT_MAX_BYTES = 125, /* as a ping's: a beat is small */
     MESSAGE_MAX_BYTES = INT_MAX,
     CONTROL_MAX_PER_S = 1000 * 1000,
@@ -107,6 +110,23 @@ static const char *complete_reconnect(vital_reconnect *reconnect)
     return NULL;
 }
 
+static const char *complete_compression(vital_compression *compression)
+{
+    if (compression->window_bits == 0)
+        compression->window_bits = VT_WINDOW_BITS_MOST;
+    if (compression->peer_window_bits == 0)
+        compression->peer_window_bits = VT_WINDOW_BITS_MOST;
+    if (compression->least_bytes == 0)
+        compression->least_bytes = DEFAULT_LEAST_BYTES;
+    if (compression->window_bits <= VT_WINDOW_BITS_LEAST ||
+        compression->window_bits > VT_WINDOW_BITS_MOST)
+        return "compression.window_bits is not from 9 to 15";
+    if (compression->peer_window_bits < VT_WINDOW_BITS_LEAST ||
+        compression->peer_window_bits > VT_WINDOW_BITS_MOST)
+        return "compression.peer_window_bits is not from 8 to 15";
+    return NULL;
+}
+
 static const char *check_names(vital_policy *policy)
 {
     if (policy->headers == NULL)
@@ -150,6 +170,8 @@ int vital_policy_init(vital_policy *policy, const char **problem)
         *problem = complete_limits(&policy->limits);
     if (*problem == NULL)
         *problem = complete_reconnect(&policy->reconnect);
+    if (*problem == NULL)
+        *problem = complete_compression(&policy->compression);
     if (*problem == NULL)
         *problem = check_names(policy);
     if (*problem == NULL && policy->role == VITAL_CLIENT)

@@ -389,6 +389,16 @@ void vt_loop_settle(vital_loop *loop, vt_resident *resident, void (*evict)(vt_re
     vt_list_append(&loop->residents, &resident->link);
 }
 
+vt_resident *vt_loop_find(const vital_loop *loop, void (*evict)(vt_resident *resident))
+{
+    for (vt_list *link = loop->residents.next; link != &loop->residents; link = link->next) {
+        vt_resident *resident = VT_LIST_OWNER(link, vt_resident, link);
+        if (resident->evict == evict)
+            return resident;
+    }
+    return NULL;
+}
+
 void vt_loop_leave(vt_resident *resident)
 {
     vt_list_remove(&resident->link);

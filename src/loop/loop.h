@@ -169,5 +169,8 @@ typedef struct vt_resident {
 } vt_resident;
 void vt_loop_settle(vital_loop *loop, vt_resident *resident, void (*evict)(vt_resident *resident));
 void vt_loop_leave(vt_resident *resident);
+/* The first to settle that ends in this way; NULL if there is none: what there is
+ * to be but one of in a loop is found again. */
+vt_resident *vt_loop_find(const vital_loop *loop, void (*evict)(vt_resident *resident));
 
 #endif

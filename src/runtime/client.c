@@ -131,8 +131,8 @@ static const vt_conn_owner OWNER = {
 };
 
 /* Copies what the options point to, and completes the policy. */
-static int make_policy(struct client *client, const vital_connect_options *options,
-                       const char **problem)
+static int make_policy(struct client *client, vital_loop *loop,
+                       const vital_connect_options *options, const char **problem)
 {
     const char *const texts[] = {options->heartbeat.text == NULL ? "heartbeat"
                                                                  : options->heartbeat.text,
@@ -146,6 +146,7 @@ static int make_policy(struct client *client, const vital_connect_options *optio
         .role = VITAL_CLIENT,
         .heartbeat = options->heartbeat,
         .limits = options->limits,
+        .compression = options->compression,
         .reconnect = options->reconnect,
         .host = client->url.authority,
         .path = client->url.path,
@@ -154,6 +155,11 @@ static int make_policy(struct client *client, const vital_connect_options *optio
     };
     client->policy.heartbeat.text = client->texts[0];
     client->policy.heartbeat.reply = client->texts[1];
+    if (options->compression.enabled) {
+        client->policy.compressor = vt_conn_compressor(loop);
+        if (client->policy.compressor == NULL)
+            return VITAL_ENOMEM;
+    }
     return vital_policy_init(&client->policy, problem);
 }
 
@@ -182,7 +188,7 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     if (client->url.socket != NULL && !vt_address_unix(&unix_address, client->url.socket))
         goto fail;
     problem = "out of memory";
-    error = make_policy(client, options, &problem);
+    error = make_policy(client, loop, options, &problem);
     if (error != 0)
         goto fail;
     client->events = options->events;

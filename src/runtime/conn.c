@@ -221,6 +221,36 @@ void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer)
     vt_conn_touch(conn);
 }
 
+/* ---------------------------------------------------------------- compression */
+
+struct shared_compressor {
+    vital_compressor *compressor; /* owned */
+    vt_resident resident;
+};
+
+static void evict_compressor(vt_resident *resident)
+{
+    struct shared_compressor *shared = VT_LIST_OWNER(resident, struct shared_compressor, resident);
+    vital_compressor_destroy(shared->compressor);
+    free(shared);
+}
+
+vital_compressor *vt_conn_compressor(vital_loop *loop)
+{
+    vt_resident *resident = vt_loop_find(loop, evict_compressor);
+    if (resident != NULL)
+        return VT_LIST_OWNER(resident, struct shared_compressor, resident)->compressor;
+    struct shared_compressor *shared = malloc(sizeof *shared);
+    if (shared == NULL)
+        return NULL;
+    if (vital_compressor_create(&shared->compressor) != 0) {
+        free(shared);
+        return NULL;
+    }
+    vt_loop_settle(loop, &shared->resident, evict_compressor);
+    return shared->compressor;
+}
+
 /* ----------------------------------------------------------------- life cycle */
 
 int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
@@ -335,6 +365,11 @@ const char *vital_conn_peer(const vital_conn *conn)
 const char *vital_conn_subprotocol(const vital_conn *conn)
 {
     return vital_engine_subprotocol(conn->engine);
+}
+
+bool vital_conn_compressed(const vital_conn *conn)
+{
+    return vital_engine_compressed(conn->engine);
 }
 
 vital_loop *vital_conn_loop(const vital_conn *conn)

@@ -41,6 +41,10 @@ struct vital_conn {
     char *peer_text; /* owned; made when asked for */
 };
 
+/* What the connections of a loop share to compress with, made when it is first
+ * asked for; it ends with the loop. NULL without memory. */
+vital_compressor *vt_conn_compressor(vital_loop *loop);
+
 /* 0 or VITAL_ENOMEM. Borrows policy, events and owner. */
 int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
                  const vital_events *events, const vt_conn_owner *owner);

@@ -143,6 +143,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .role = VITAL_SERVER,
         .heartbeat = options->heartbeat,
         .limits = options->limits,
+        .compression = options->compression,
         .subprotocols = (const char *const *)server->subprotocols,
         .origins = (const char *const *)server->origins,
         .ask = options->events.accept != NULL,
@@ -150,6 +151,11 @@ static int make_policy(vital_server *server, const vital_listen_options *options
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];
+    if (options->compression.enabled) {
+        server->policy.compressor = vt_conn_compressor(server->loop);
+        if (server->policy.compressor == NULL)
+            return VITAL_ENOMEM;
+    }
     return vital_policy_init(&server->policy, problem);
 }
 

@@ -12,6 +12,9 @@
  * whole and can be framed again, from their first byte, on another socket. The
  * places begin anew with each filling, which is enough: when the wire is empty,
  * every message that was wholly framed is gone.
+ *
+ * A message is compressed fragment by fragment, on its way to the wire. Its first
+ * fragment decides: if that does not become smaller, the message goes as it is.
  */
 #include "outbox.h"
 
@@ -20,11 +23,21 @@
 #include <string.h>
 
 #include "close_code.h"
+#include "compressor.h"
 #include "frame.h"
 #include "mask.h"
 
+/* vt_frame.rsv: this message is compressed (RFC 7692 6). */
+enum { COMPRESSED = 4 };
+
 /* A beat and its mask need 16 bytes, so this is for several small messages. */
 enum { WIRE_MIN_BYTES = 256 };
+
+/* What a fragment can come to when it is compressed, and does not want to be. */
+enum { FRAGMENT_BOUND = VT_DEFLATE_BOUND(VT_FRAGMENT_BYTES) };
+
+/* In a vital_kind. */
+enum { UNCOMPRESSED = VITAL_TEXT_UNCOMPRESSED & VITAL_BINARY_UNCOMPRESSED };
 
 struct vt_outgoing {
     struct vt_outgoing *next;
@@ -32,6 +45,7 @@ struct vt_outgoing {
     size_t framed; /* of the payload */
     size_t end;    /* on the wire, once it is wholly framed */
     vital_kind kind;
+    bool compressed; /* once its first fragment is framed */
     uint8_t payload[];
 };
 
@@ -77,6 +91,11 @@ void vt_outbox_finish(vt_outbox *outbox)
         vt_outbox_clear(outbox);
 }
 
+void vt_outbox_deflate_with(vt_outbox *outbox, vt_deflater *deflater)
+{
+    outbox->deflater = deflater;
+}
+
 /* -------------------------------------------------------------- what is to go */
 
 int vt_outbox_message(vt_outbox *outbox, vital_kind kind, vital_bytes message)
@@ -91,6 +110,7 @@ int vt_outbox_message(vt_outbox *outbox, vital_kind kind, vital_bytes message)
     outgoing->framed = 0;
     outgoing->end = 0;
     outgoing->kind = kind;
+    outgoing->compressed = false;
     if (message.size > 0)
         memcpy(outgoing->payload, message.data, message.size);
 
@@ -140,6 +160,7 @@ static int put(vt_outbox *outbox, enum place place, vital_bytes head, vital_byte
 }
 
 static const vital_bytes nothing = {NULL, 0};
+static const vital_bytes no_memory = {NULL, SIZE_MAX};
 
 int vt_outbox_ping(vt_outbox *outbox, vital_bytes payload, bool beat)
 {
@@ -226,6 +247,16 @@ static size_t raw_a_filling(const struct vt_wire *wire)
     return left < VT_FRAGMENT_BYTES ? left : VT_FRAGMENT_BYTES;
 }
 
+/* What the next fragment can come to. Only the first one of a compressed message
+ * is known to have become smaller. */
+static size_t fragment_bound(const struct vt_outgoing *message)
+{
+    size_t left = message->size - message->framed;
+    if (left > VT_FRAGMENT_BYTES)
+        left = VT_FRAGMENT_BYTES;
+    return message->compressed && message->framed > 0 ? VT_DEFLATE_BOUND(left) : left;
+}
+
 /* The most that one filling of the wire can come to; 0 if nothing may leave. */
 static size_t bytes_to_frame(const vt_outbox *outbox, const vt_outbox_frames *frames)
 {
@@ -245,11 +276,11 @@ static size_t bytes_to_frame(const vt_outbox *outbox, const vt_outbox_frames *fr
     const struct vt_outgoing *message = outbox->framing;
     while (message != NULL && data < VT_FRAGMENT_BYTES &&
            !(frames->hold_messages && message->framed == 0)) {
-        data += VT_FRAME_HEADER_MAX + (message->size - message->framed);
+        data += VT_FRAME_HEADER_MAX + fragment_bound(message);
         message = message->next;
     }
-    if (data > VT_FRAME_HEADER_MAX + VT_FRAGMENT_BYTES)
-        data = VT_FRAME_HEADER_MAX + VT_FRAGMENT_BYTES;
+    if (data > VT_FRAME_HEADER_MAX + FRAGMENT_BOUND)
+        data = VT_FRAME_HEADER_MAX + FRAGMENT_BOUND;
     return bytes + data;
 }
 
@@ -334,28 +365,61 @@ static void frame_close(vt_outbox *outbox, const vital_entropy *mask)
     wire->answers = 0;
 }
 
-/* The next `size` bytes of the message that is framed. */
-static void frame_fragment(vt_outbox *outbox, size_t size, const vital_entropy *mask)
+static bool may_compress(const vt_outbox *outbox, const struct vt_outgoing *message)
+{
+    return outbox->deflater != NULL && (message->kind & UNCOMPRESSED) == 0 &&
+           vt_deflater_wants(outbox->deflater, message->size);
+}
+
+/* The payload for the next `size` bytes of the message that is framed: those
+ * bytes, or what they have become. NULL data: no memory. */
+static vital_bytes next_payload(vt_outbox *outbox, size_t size)
+{
+    struct vt_outgoing *message = outbox->framing;
+    const vital_bytes plain = {message->payload + message->framed, size};
+    const bool first = message->framed == 0;
+
+    if (first)
+        message->compressed = may_compress(outbox, message);
+    if (!message->compressed)
+        return plain;
+    vital_bytes packed = vt_deflate(outbox->deflater, plain.data, size, message->framed,
+                                    message->framed + size == message->size);
+    if (packed.data == NULL || !first || packed.size < size)
+        return packed;
+    vt_deflater_forget(outbox->deflater);
+    message->compressed = false;
+    return plain;
+}
+
+/* The next `size` bytes of the message that is framed. False without memory. */
+static bool frame_fragment(vt_outbox *outbox, size_t size, const vital_entropy *mask)
 {
     struct vt_wire *wire = outbox->wire;
     struct vt_outgoing *message = outbox->framing;
-    const vt_opcode first = message->kind == VITAL_TEXT ? VT_OP_TEXT : VT_OP_BINARY;
+    const vital_bytes payload = next_payload(outbox, size);
+    const bool first = message->framed == 0;
+    const vt_opcode opcode = (message->kind & VITAL_TEXT) != 0 ? VT_OP_TEXT : VT_OP_BINARY;
     const vt_frame frame = {
         .fin = message->framed + size == message->size,
-        .opcode = message->framed == 0 ? first : VT_OP_CONTINUATION,
-        .size = size,
+        .rsv = first && message->compressed ? COMPRESSED : 0,
+        .opcode = first ? opcode : VT_OP_CONTINUATION,
+        .size = payload.size,
     };
 
-    append_frame(wire, frame, message->payload + message->framed, mask);
+    if (payload.data == NULL)
+        return false;
+    append_frame(wire, frame, payload.data, mask);
     message->framed += size;
     if (frame.fin) {
         message->end = wire->size;
         outbox->framing = message->next;
     }
+    return true;
 }
 
-/* Several small frames, or one fragment of a large message. */
-static void frame_messages(vt_outbox *outbox, const vt_outbox_frames *frames)
+/* Several small frames, or one fragment of a large message. False without memory. */
+static bool frame_messages(vt_outbox *outbox, const vt_outbox_frames *frames)
 {
     const struct vt_wire *wire = outbox->wire;
     const size_t begin = wire->size;
@@ -367,9 +431,11 @@ static void frame_messages(vt_outbox *outbox, const vt_outbox_frames *frames)
         const size_t filled = wire->size - begin;
         if (filled > 0 && filled + VT_FRAME_HEADER_MAX + size > VT_FRAGMENT_BYTES)
             break;
-        frame_fragment(outbox, size, frames->mask);
+        if (!frame_fragment(outbox, size, frames->mask))
+            return false;
         frame_places(outbox, frames->mask); /* a text beat that waited for the end */
     }
+    return true;
 }
 
 /* False if some are left for the next filling. */
@@ -389,17 +455,19 @@ static bool fill_raw(struct vt_wire *wire)
     return true;
 }
 
-static void fill_wire(vt_outbox *outbox, const vt_outbox_frames *frames)
+/* False without memory. */
+static bool fill_wire(vt_outbox *outbox, const vt_outbox_frames *frames)
 {
     struct vt_wire *wire = outbox->wire;
 
     if (!fill_raw(wire) || !frames->open)
-        return;
+        return true;
     frame_places(outbox, frames->mask);
-    if (!wire->close_now)
-        frame_messages(outbox, frames);
+    if (!wire->close_now && !frame_messages(outbox, frames))
+        return false;
     if (wire->close_now || outbox->framing == NULL)
         frame_close(outbox, frames->mask);
+    return true;
 }
 
 vital_bytes vt_outbox_pending(vt_outbox *outbox, const vt_outbox_frames *frames)
@@ -409,9 +477,10 @@ vital_bytes vt_outbox_pending(vt_outbox *outbox, const vt_outbox_frames *frames)
         if (bytes == 0)
             return nothing;
         if (make_room(outbox, bytes) != 0)
-            return (vital_bytes){NULL, SIZE_MAX};
+            return no_memory;
         outbox->wire->answers_now = answers_a_filling(outbox->wire);
-        fill_wire(outbox, frames);
+        if (!fill_wire(outbox, frames))
+            return no_memory;
     }
     const struct vt_wire *wire = outbox->wire;
     if (wire->sent == wire->size)

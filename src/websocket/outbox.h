@@ -26,6 +26,8 @@
 
 #include <vital/engine.h>
 
+#include "deflate.h"
+
 enum { VT_FRAGMENT_BYTES = 16 * 1024 };
 
 struct vt_outgoing; /* a queued message */
@@ -36,6 +38,7 @@ typedef struct vt_outbox {
     struct vt_outgoing *last;
     struct vt_outgoing *framing; /* the next to be framed, or in the middle of it */
     struct vt_wire *wire;        /* owned; NULL when idle */
+    vt_deflater *deflater;       /* borrowed; NULL: compression is not agreed on */
     size_t queued_bytes;         /* payload accepted and not wholly written */
     uint64_t accepted;           /* messages, since the beginning of time */
     uint64_t written;            /* messages wholly written, likewise */
@@ -43,6 +46,11 @@ typedef struct vt_outbox {
 
 void vt_outbox_init(vt_outbox *outbox);
 void vt_outbox_finish(vt_outbox *outbox); /* accepts NULL and zeroed */
+
+/* From here on messages are compressed where that makes them smaller, as they are
+ * framed: the queue keeps them as they are, for a socket that may agree on
+ * something else. Borrows; NULL ends it. */
+void vt_outbox_deflate_with(vt_outbox *outbox, vt_deflater *deflater);
 
 /* Copies. 0 or VITAL_ENOMEM, with nothing half done. The limit is the caller's. */
 int vt_outbox_message(vt_outbox *outbox, vital_kind kind, vital_bytes message);

@@ -6,6 +6,7 @@
  *                      +-- all of it here, and no fragment --> lent, in place
  *   header, judged ----+
  *                      +-- else --> struct vt_assembly, piece by piece --> lent
+ *                                   (inflated on the way, if it is compressed)
  *
  * Memory follows what has arrived and never what was announced: the message
  * buffer doubles as it fills, so its cost is linear and at most twice the
@@ -25,7 +26,18 @@
 
 enum { CAPACITY_MIN = 64 };
 
-enum { RSV_BITS = 0x70, OPCODE_BITS = 0x0F, MASK_BIT = 0x80 };
+enum { RSV_BITS = 0x70, RSV1_BIT = 0x40, OPCODE_BITS = 0x0F, MASK_BIT = 0x80 };
+
+/* vt_frame.rsv: this message is compressed (RFC 7692 6). */
+enum { COMPRESSED = 4 };
+
+enum {
+    /* The first guess at what so many compressed bytes will give. */
+    INFLATES_TO = 4,
+    /* Deflate data that give nothing are legal, and endless: compressed, a message
+     * may have twice the bytes of its limit, and these. */
+    PACKED_SPARE_BYTES = 1024,
+};
 
 struct vt_assembly {
     uint8_t header[VT_FRAME_HEADER_MAX]; /* the beginning of a header */
@@ -41,6 +53,8 @@ struct vt_assembly {
     uint8_t *message; /* owned */
     size_t message_size;
     size_t message_capacity;
+    bool compressed;
+    size_t packed_size; /* of a compressed message: what has come of it */
     vt_utf8 utf8;
 };
 
@@ -49,10 +63,17 @@ void vt_reader_init(vt_reader *reader, const vt_reader_rules *rules)
     *reader = (vt_reader){.rules = rules};
 }
 
+void vt_reader_inflate_with(vt_reader *reader, vt_inflater *inflater)
+{
+    reader->inflater = inflater;
+}
+
 void vt_reader_finish(vt_reader *reader)
 {
     if (reader == NULL || reader->assembly == NULL)
         return;
+    if (reader->assembly->compressed)
+        vt_inflater_end(reader->inflater);
     free(reader->assembly->message);
     free(reader->assembly);
     reader->assembly = NULL;
@@ -79,6 +100,11 @@ static vt_item cut_text(void)
 {
     return violation(VT_CLOSE_INVALID_PAYLOAD,
                      "text that ends in the middle of a character (RFC 6455 8.1)");
+}
+
+static vt_item too_big(void)
+{
+    return violation(VT_CLOSE_TOO_BIG, "a message above the limit (RFC 6455 7.4.1, 10.4)");
 }
 
 static vt_item message_item(vt_opcode opcode, const uint8_t *data, size_t size)
@@ -139,13 +165,9 @@ void vt_reader_release(vt_reader *reader)
         vt_reader_finish(reader);
 }
 
-/* Room for `more` bytes that have arrived, out of the `coming` bytes that the
- * frame still owes. The limit has been checked by the header. */
-static bool reserve(struct vt_assembly *assembly, size_t more, size_t coming, size_t limit)
+/* A buffer of at least so many bytes, and at most so many. */
+static bool reserve(struct vt_assembly *assembly, size_t needed, size_t most)
 {
-    size_t needed = assembly->message_size + more;
-    size_t most = assembly->frame.fin ? assembly->message_size + coming : limit;
-
     if (needed <= assembly->message_capacity)
         return true;
     size_t capacity = assembly->message_capacity;
@@ -170,6 +192,22 @@ static void take(vt_input *input, size_t size)
     input->size -= size;
 }
 
+/* NULL, or what is wrong with the reserved bits of a frame. */
+static const char *judge_reserved(const vt_reader *reader, uint8_t first)
+{
+    vt_opcode opcode = (vt_opcode)(first & OPCODE_BITS);
+
+    if ((first & RSV_BITS) == 0)
+        return NULL;
+    if ((first & RSV_BITS) != RSV1_BIT || reader->inflater == NULL)
+        return "a reserved bit without an extension (RFC 6455 5.2)";
+    if (vt_opcode_is_control(opcode))
+        return "a control frame that is marked as compressed (RFC 7692 6.1)";
+    if (opcode == VT_OP_CONTINUATION)
+        return "a continuation that is marked as compressed (RFC 7692 6.1)";
+    return NULL;
+}
+
 /* NULL, or what the first two bytes say against the frame, as far as they are
  * there: all that the first byte says before anything that the second does. */
 static const char *judge_start(const vt_reader *reader, const uint8_t *head, size_t size)
@@ -181,8 +219,9 @@ static const char *judge_start(const vt_reader *reader, const uint8_t *head, siz
 
     if (vt_frame_decode(&ignored, head, 1, &why) < 0)
         return why;
-    if ((head[0] & RSV_BITS) != 0)
-        return "a reserved bit without an extension (RFC 6455 5.2)";
+    why = judge_reserved(reader, head[0]);
+    if (why != NULL)
+        return why;
     if (opcode == VT_OP_CONTINUATION && !in_message)
         return "a continuation of no message (RFC 6455 5.4)";
     if (opcode != VT_OP_CONTINUATION && !vt_opcode_is_control(opcode) && in_message)
@@ -206,10 +245,14 @@ static vt_item judge_length(const vt_reader *reader, const vt_frame *frame)
         return violation(VT_CLOSE_PROTOCOL_ERROR, "a close frame of one byte (RFC 6455 5.5.1)");
     if (vt_opcode_is_control(frame->opcode))
         return (vt_item){0};
-    size_t have = assembly != NULL && assembly->in_message ? assembly->message_size : 0;
-    if (frame->size > reader->rules->message_bytes - have)
-        return violation(VT_CLOSE_TOO_BIG, "a message above the limit (RFC 6455 7.4.1, 10.4)");
-    return (vt_item){0};
+    size_t limit = reader->rules->message_bytes;
+    bool begun = assembly != NULL && assembly->in_message;
+    size_t have = begun ? assembly->message_size : 0;
+    if (begun ? assembly->compressed : (frame->rsv & COMPRESSED) != 0) {
+        limit = limit < SIZE_MAX / 4 ? limit * 2 + PACKED_SPARE_BYTES : SIZE_MAX;
+        have = begun ? assembly->packed_size : 0;
+    }
+    return frame->size > limit - have ? too_big() : (vt_item){0};
 }
 
 /* The stream was cut inside a header: all that is left of it is kept. */
@@ -261,7 +304,7 @@ static vt_item take_header(vt_reader *reader, vt_input *input, vt_frame *frame, 
 static bool lies_whole(const vt_frame *frame, const vt_input *input)
 {
     bool alone = frame->fin && frame->opcode != VT_OP_CONTINUATION;
-    return alone && frame->size <= input->size;
+    return alone && frame->rsv == 0 && frame->size <= input->size;
 }
 
 static vt_item lend_in_place(const vt_frame *frame, vt_input *input)
@@ -284,8 +327,8 @@ static vt_item lend_in_place(const vt_frame *frame, vt_input *input)
     return message_item(frame->opcode, data, size);
 }
 
-/* From here on the frame comes piece by piece. */
-static vt_item begin_assembly(vt_reader *reader, const vt_frame *frame)
+/* From here on the frame comes piece by piece, `whole` or not. */
+static vt_item begin_assembly(vt_reader *reader, const vt_frame *frame, bool whole)
 {
     struct vt_assembly *assembly = need_assembly(reader);
 
@@ -296,6 +339,11 @@ static vt_item begin_assembly(vt_reader *reader, const vt_frame *frame)
     assembly->position = 0;
     if (frame->opcode == VT_OP_TEXT || frame->opcode == VT_OP_BINARY)
         assembly->opcode = frame->opcode;
+    if ((frame->rsv & COMPRESSED) != 0) {
+        if (!vt_inflater_begin(reader->inflater, whole && frame->fin))
+            return no_memory();
+        assembly->compressed = true;
+    }
     return (vt_item){0};
 }
 
@@ -314,6 +362,87 @@ static vt_item end_frame(struct vt_assembly *assembly)
     return message_item(assembly->opcode, assembly->message, assembly->message_size);
 }
 
+/* So many bytes more stand behind the message. */
+static vt_item grow_message(struct vt_assembly *assembly, const uint8_t *bytes, size_t size)
+{
+    assembly->message_size += size;
+    if (assembly->opcode == VT_OP_TEXT && !vt_utf8_feed(&assembly->utf8, bytes, size))
+        return bad_text();
+    return (vt_item){0};
+}
+
+/* Payload as it is. The limit has been checked by the header. */
+static vt_item copy_payload(vt_reader *reader, const uint8_t *data, size_t size)
+{
+    struct vt_assembly *assembly = reader->assembly;
+    const vt_frame *frame = &assembly->frame;
+    bool control = vt_opcode_is_control(frame->opcode);
+    size_t have = assembly->message_size;
+    size_t most = frame->fin ? have + (size_t)(frame->size - assembly->position)
+                             : reader->rules->message_bytes;
+
+    if (!control && !reserve(assembly, have + size, most))
+        return no_memory();
+    uint8_t *to = control ? assembly->control + assembly->position : assembly->message + have;
+    if (frame->masked)
+        vt_mask_copy(to, data, size, frame->key, assembly->position);
+    else
+        memcpy(to, data, size);
+    return control ? (vt_item){0} : grow_message(assembly, to, size);
+}
+
+static vt_item inflate_failure(vt_inflated result)
+{
+    if (result == VT_INFLATED_NO_MEMORY)
+        return no_memory();
+    return violation(VT_CLOSE_INVALID_PAYLOAD,
+                     result == VT_INFLATED_CUT
+                         ? "a compressed message that is cut short (RFC 7692 7.2.1)"
+                         : "a compressed message that is not deflate data (RFC 7692 7.2.2)");
+}
+
+/* Payload of a compressed message, unmasked in place. What it gives is judged in
+ * its order: bad text before the fault behind it, and the byte above the limit as
+ * soon as there is one. */
+static vt_item inflate_payload(vt_reader *reader, uint8_t *data, size_t size)
+{
+    struct vt_assembly *assembly = reader->assembly;
+    const vt_frame *frame = &assembly->frame;
+    const size_t limit = reader->rules->message_bytes;
+    const size_t guess = size < limit / INFLATES_TO ? size * INFLATES_TO : limit;
+    vt_inflate_step step = {.in = data, .in_size = size};
+    vt_inflated result;
+
+    if (frame->masked)
+        vt_mask(data, size, frame->key, assembly->position);
+    assembly->packed_size += size;
+    step.last = frame->fin && assembly->position + size == frame->size;
+    do {
+        uint8_t beyond;
+        size_t have = assembly->message_size;
+        if (have == limit) {
+            step.out = &beyond;
+            step.room = 1;
+        } else {
+            size_t needed = have < guess ? guess : have + 1;
+            if (have == assembly->message_capacity && !reserve(assembly, needed, limit))
+                return no_memory();
+            step.out = assembly->message + have;
+            step.room = assembly->message_capacity - have;
+        }
+        const uint8_t *from = step.out;
+        result = vt_inflate(reader->inflater, &step);
+        size_t given = (size_t)(step.out - from);
+        if (have == limit && given > 0)
+            return too_big();
+        vt_item item = grow_message(assembly, from, given);
+        if (item.type != VT_ITEM_NONE)
+            return item;
+    } while (result == VT_INFLATED_FULL);
+    return result == VT_INFLATED_IN || result == VT_INFLATED_DONE ? (vt_item){0}
+                                                                  : inflate_failure(result);
+}
+
 /* Takes what there is of the frame's payload. */
 static vt_item take_payload(vt_reader *reader, vt_input *input)
 {
@@ -321,25 +450,18 @@ static vt_item take_payload(vt_reader *reader, vt_input *input)
     const vt_frame *frame = &assembly->frame;
     uint64_t coming = frame->size - assembly->position;
     size_t size = coming < input->size ? (size_t)coming : input->size;
+    bool inflate = assembly->compressed && !vt_opcode_is_control(frame->opcode);
+    vt_item item = {0};
 
-    if (size > 0) {
-        bool control = vt_opcode_is_control(frame->opcode);
-        if (!control && !reserve(assembly, size, (size_t)coming, reader->rules->message_bytes))
-            return no_memory();
-        uint8_t *to = control ? assembly->control + assembly->position
-                              : assembly->message + assembly->message_size;
-        if (frame->masked)
-            vt_mask_copy(to, input->data, size, frame->key, assembly->position);
-        else
-            memcpy(to, input->data, size);
-        take(input, size);
-        assembly->position += size;
-        if (!control) {
-            assembly->message_size += size;
-            if (assembly->opcode == VT_OP_TEXT && !vt_utf8_feed(&assembly->utf8, to, size))
-                return bad_text();
-        }
-    }
+    /* The end of a compressed message is told even if nothing comes with it. */
+    if (inflate && (size > 0 || (frame->fin && coming == 0)))
+        item = inflate_payload(reader, input->data, size);
+    else if (size > 0)
+        item = copy_payload(reader, input->data, size);
+    take(input, size);
+    assembly->position += size;
+    if (item.type != VT_ITEM_NONE)
+        return item;
     return assembly->position == frame->size ? end_frame(assembly) : (vt_item){0};
 }
 
@@ -358,7 +480,7 @@ vt_item vt_reader_next(vt_reader *reader, vt_input *input)
                 return item;
             if (lies_whole(&frame, input))
                 return lend_in_place(&frame, input);
-            item = begin_assembly(reader, &frame);
+            item = begin_assembly(reader, &frame, frame.size <= input->size);
             if (item.type != VT_ITEM_NONE)
                 return item;
         }

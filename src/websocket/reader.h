@@ -2,8 +2,9 @@
  * Bytes in, messages and control frames out (RFC 6455 5.4 to 5.6, 7, 8.1).
  *
  * What arrives whole in the lent bytes is handed on where it lies, unmasked in
- * place; only what is cut off by the end of the bytes is copied. A reader
- * between messages owns nothing but a pointer.
+ * place; only what is cut off by the end of the bytes is copied, and what was
+ * compressed is inflated, up to the limit. A reader between messages owns nothing
+ * but a pointer.
  */
 #ifndef VT_WEBSOCKET_READER_H
 #define VT_WEBSOCKET_READER_H
@@ -12,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inflate.h"
+
 /* Borrowed by the reader for its life. */
 typedef struct vt_reader_rules {
     bool expect_masked;   /* we are the server (RFC 6455 5.1) */
-    size_t message_bytes; /* the largest message */
+    size_t message_bytes; /* the largest message, inflated */
 } vt_reader_rules;
 
 typedef enum vt_item_type {
@@ -47,10 +50,14 @@ struct vt_assembly; /* what a reader keeps in the middle of something */
 typedef struct vt_reader {
     const vt_reader_rules *rules;
     struct vt_assembly *assembly; /* owned; NULL between messages */
+    vt_inflater *inflater;        /* borrowed; NULL: compression is not agreed on */
 } vt_reader;
 
 void vt_reader_init(vt_reader *reader, const vt_reader_rules *rules);
 void vt_reader_finish(vt_reader *reader); /* accepts NULL and zeroed */
+
+/* Compression has been agreed on: messages may come deflated (RFC 7692). Borrows. */
+void vt_reader_inflate_with(vt_reader *reader, vt_inflater *inflater);
 
 /* Takes from the front of *input what the next item needs. After VIOLATION and
  * CLOSE the rest of the stream means nothing: do not call again. */

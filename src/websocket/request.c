@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "draft.h"
+#include "extension.h"
 #include "handshake.h"
 #include "percent.h"
 #include "url.h"
@@ -327,6 +328,11 @@ char *vt_request_write(const vt_request_parts *parts)
         vt_draft_add(&out, before, *each, each[1] == NULL ? "\r\n" : "", NULL);
         before = ", ";
     }
+    char extensions[VT_EXTENSIONS_TEXT_BYTES] = "";
+    if (parts->compression != NULL)
+        vt_extensions_offer(extensions, parts->compression);
+    if (extensions[0] != '\0')
+        vt_draft_add(&out, "Sec-WebSocket-Extensions: ", extensions, "\r\n", NULL);
     for (const char *const *each = parts->headers; each != NULL && *each != NULL; each++) {
         assert(vt_header_problem(*each) == NULL);
         vt_draft_add(&out, *each, "\r\n", NULL);

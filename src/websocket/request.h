@@ -41,6 +41,7 @@ typedef struct vt_request_parts {
     const char *key; /* vt_handshake_key() */
     const char *const *headers;
     const char *const *subprotocols;
+    const vital_compression *compression; /* what to offer of it; NULL: nothing */
 } vt_request_parts;
 
 /* malloc'd; NULL without memory. What goes in must have passed vt_path_problem()

@@ -1,9 +1,7 @@
 /*
  * The response of the opening handshake: a 101 that answers the key, or another
  * answer in HTTP that any client understands, after which the stream ends. A
- * client checks a 101 strictly and a refusal hardly at all. Extensions are
- * declined by not being named in the answer, as RFC 6455 9.1 has it; none is
- * offered.
+ * client checks a 101 strictly and a refusal hardly at all.
  */
 #include "response.h"
 
@@ -72,7 +70,7 @@ static void add_headers(vt_draft *out, const char *const *headers)
 }
 
 char *vt_switch_write(const vital_request *request, const char *subprotocol,
-                      const char *const *headers)
+                      const vt_deflate_terms *deflate, const char *const *headers)
 {
     const char *key = vital_request_header(request, "Sec-WebSocket-Key");
     assert(key != NULL);
@@ -86,6 +84,10 @@ char *vt_switch_write(const vital_request *request, const char *subprotocol,
     vt_draft_add(&out, "Sec-WebSocket-Accept: ", accept, "\r\n", NULL);
     if (subprotocol != NULL)
         vt_draft_add(&out, "Sec-WebSocket-Protocol: ", subprotocol, "\r\n", NULL);
+    char extensions[VT_EXTENSIONS_TEXT_BYTES];
+    vt_extensions_answer(extensions, deflate);
+    if (extensions[0] != '\0')
+        vt_draft_add(&out, "Sec-WebSocket-Extensions: ", extensions, "\r\n", NULL);
     add_headers(&out, headers);
     vt_draft_add(&out, "\r\n", NULL);
     return out.data;
@@ -247,9 +249,6 @@ static const char *check_switch(vt_response *out, const vt_headers *headers, con
     if (strcmp(accepted, accept) != 0)
         return "the response's Sec-WebSocket-Accept does not fit our key (RFC 6455 4.1)";
 
-    if (vt_headers_find(headers, "Sec-WebSocket-Extensions", NULL) != NULL)
-        return "the response uses an extension that was not offered (RFC 6455 4.1)";
-
     const char *subprotocol = vt_headers_find(headers, "Sec-WebSocket-Protocol", &count);
     if (count > 1)
         return "the response has more than one Sec-WebSocket-Protocol (RFC 6455 11.3.4)";
@@ -262,7 +261,8 @@ static const char *check_switch(vt_response *out, const vt_headers *headers, con
     return NULL;
 }
 
-vt_response vt_response_parse(vt_head *head, const char *key, const char *const *offered)
+vt_response vt_response_parse(vt_head *head, const char *key, const char *const *subprotocols,
+                              const vital_compression *compression)
 {
     vt_response out = {.retry_after_s = -1};
     vt_headers headers;
@@ -284,6 +284,8 @@ vt_response vt_response_parse(vt_head *head, const char *key, const char *const 
     else if (problem != 0)
         out.violation = why;
     else
-        out.violation = check_switch(&out, &headers, key, offered);
+        out.violation = check_switch(&out, &headers, key, subprotocols);
+    if (out.status == 101 && out.violation == NULL)
+        out.violation = vt_extensions_check(&out.deflate, &headers, compression);
     return out;
 }

@@ -5,6 +5,7 @@
 #ifndef VT_WEBSOCKET_RESPONSE_H
 #define VT_WEBSOCKET_RESPONSE_H
 
+#include "extension.h"
 #include "head.h"
 #include "request.h"
 
@@ -16,7 +17,7 @@ const char *vt_response_problem(const vital_response *response, const vital_requ
 /* The 101. `request` was found good; `subprotocol` is NULL or what was chosen;
  * `headers`, which may be NULL, have no problem. */
 char *vt_switch_write(const vital_request *request, const char *subprotocol,
-                      const char *const *headers);
+                      const vt_deflate_terms *deflate, const char *const *headers);
 /* Any other response, after which the stream ends. It has no problem. `head`:
  * the answer to a HEAD, which is without the body (RFC 9110 9.3.2). 426 names our
  * version; 405 the method GET, unless a header names others. *size is its size. */
@@ -28,11 +29,14 @@ typedef struct vt_response {
     int status;              /* 101 if all is well; else the server's refusal */
     char reason[64];         /* the server's reason phrase, printable, cut short */
     int retry_after_s;       /* Retry-After in seconds; -1 if none */
-    const char *subprotocol; /* points into `offered`; NULL if none */
-    const char *violation;   /* a 101 that breaks RFC 6455 4.1, or bytes that are
-                                no HTTP: a static sentence; else NULL */
+    const char *subprotocol; /* points into what was offered; NULL if none */
+    vt_deflate_terms deflate;
+    const char *violation; /* a 101 that breaks RFC 6455 4.1, or bytes that are
+                              no HTTP: a static sentence; else NULL */
 } vt_response;
 
-vt_response vt_response_parse(vt_head *head, const char *key, const char *const *offered);
+/* `subprotocols` and `compression` are what was offered. */
+vt_response vt_response_parse(vt_head *head, const char *key, const char *const *subprotocols,
+                              const vital_compression *compression);
 
 #endif

@@ -177,7 +177,8 @@ class Events(ConnectCase):
             self.assertGreater(opened.pop(field), 0)
         self.assertEqual(opened, {
             "event": "open", "resumed": False, "url": listener.url,
-            "peer": listener.url.split("/")[2], "subprotocol": "chat", "name_ms": None})
+            "peer": listener.url.split("/")[2], "subprotocol": "chat", "compressed": False,
+            "name_ms": None})
 
     def test_messages(self):
         client, peer, _ = self.pair("--json")

@@ -17,6 +17,7 @@ import time
 from vital_process import DEADLINE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+RSV1 = 0x40  # stands with the opcode: RFC 7692 6
 
 Frame = collections.namedtuple("Frame", "opcode payload fin masked at")
 
@@ -87,7 +88,7 @@ class Frames:
         payload = bytes(held[at:at + size])
         if key is not None:
             payload = masked_bytes(payload, key)
-        return Frame(first & 15, payload, bool(first & 0x80), key is not None, now), at + size
+        return Frame(first & 0x7F, payload, bool(first & 0x80), key is not None, now), at + size
 
 
 class RawWebSocket:
@@ -227,10 +228,10 @@ UPGRADE = ("GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Up
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 
 
-def dial(url, receive_buffer=None):
-    """A raw client of this server."""
+def dial(url, receive_buffer=None, headers=""):
+    """A raw client of this server, which asks with these headers too."""
     sock = open_socket(url, receive_buffer)
-    sock.sendall(UPGRADE.encode())
+    sock.sendall((UPGRADE[:-2] + headers + "\r\n").encode())
     head, rest = read_head(sock)
     if not head.startswith("HTTP/1.1 101"):
         raise AssertionError(head)

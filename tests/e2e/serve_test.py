@@ -5,15 +5,16 @@ import signal
 import socket
 import tempfile
 import time
+import zlib
 
-from peers import (BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Listener, close_payload, dial, frame,
-                   header, open_socket, read_head)
+from peers import (BINARY, CLOSE, PING, PONG, RSV1, TEXT, UPGRADE, Listener, close_payload, dial,
+                   frame, header, open_socket, read_head)
 from vital_process import DEADLINE, VitalCase
 
 
 class ServeCase(VitalCase):
-    def dial(self, server):
-        client = dial(server.url)
+    def dial(self, server, headers=""):
+        client = dial(server.url, headers=headers)
         self.addCleanup(client.close)
         return client
 
@@ -177,6 +178,35 @@ class Echoes(ServeCase):
                 run = self.run_vital("connect", "--json", *words, url, status=0)
                 self.assertEqual(run.events("open")[0]["subprotocol"], spoken)
 
+    def test_messages_are_compressed_if_both_ends_are_asked_to(self):
+        lines = "\n".join(f"{n} " + "a line with much in it that repeats, " * 20
+                          for n in range(100)) + "\n"
+        for served, connected in ((True, True), (True, False), (False, True)):
+            with self.subTest(served=served, connected=connected):
+                server = self.serve(*["--compress"] * served)
+                run = self.run_vital("connect", *["--compress"] * connected, server.url,
+                                     stdin=lines.encode(), status=0)
+                self.assertEqual(run.out, lines)
+                both = served and connected
+                self.assertEqual("compressed" in run.err, both)
+                self.assertEqual(server.event("open")["compressed"], both)
+                self.assertEqual(self.interrupt(server), 0)
+
+    def test_what_is_compressed_by_zlib_itself_is_echoed_compressed(self):
+        server = self.serve("--compress")
+        client = self.dial(server, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+        self.assertEqual(header(client.head, "Sec-WebSocket-Extensions"),
+                         "permessage-deflate; server_no_context_takeover; "
+                         "client_no_context_takeover")
+        text = "to be said again and again, " * 40
+        deflater = zlib.compressobj(wbits=-15)
+        packed = deflater.compress(text.encode()) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        client.send(TEXT | RSV1, packed[:-4])
+        got = client.receive()
+        self.assertEqual(got.opcode, TEXT | RSV1)
+        self.assertLess(len(got.payload), 100)
+        self.assertEqual(zlib.decompressobj(wbits=-15).decompress(got.payload).decode(), text)
+
     def test_four_threads_share_a_port(self):
         server = self.serve("--threads", "4")
         clients = [self.dial(server) for _ in range(40)]
@@ -225,7 +255,7 @@ class Log(ServeCase):
         server = self.serve()
         client = self.dial(server)
         peer = "%s:%d" % client.sock.getsockname()
-        self.assertEqual(server.event("open"), {"event": "open", "id": 1, "peer": peer,
+        self.assertEqual(server.event("open"), {"event": "open", "id": 1, "peer": peer, "compressed": False,
                                                 "connections": 1})
         client.send(CLOSE, close_payload(4000, "had enough"))
         lost = server.event("close")

@@ -3,7 +3,7 @@
  * that a callback may do, each verdict against a peer that earns it, and a queue
  * that is bounded and loses nothing.
  */
-#include <vital/vital.h>
+#include "conn.h"
 
 #include "live.h"
 #include "raw_websocket.h"
@@ -15,7 +15,8 @@ typedef struct pair {
     witness at_server, at_client;
 } pair;
 
-static void make_pair(live *test, pair *self, const vital_limits *limits)
+static void make_compressing_pair(live *test, pair *self, const vital_limits *limits,
+                                  vital_compression compression)
 {
     *self = (pair){.server = NULL};
     vital_events server_events = WITNESS;
@@ -25,16 +26,23 @@ static void make_pair(live *test, pair *self, const vital_limits *limits)
                                                .events = server_events,
                                                .user = &self->at_server,
                                                .limits = *limits,
+                                               .compression = compression,
                                            });
     self->client = live_connect(test->loop, &(vital_connect_options){
                                                 .url = vital_server_url(self->server),
                                                 .events = WITNESS,
                                                 .user = &self->at_client,
                                                 .limits = *limits,
+                                                .compression = compression,
                                                 .reconnect = {.never = true},
                                             });
     step_until(test, self->at_client.opens == 1 && self->at_server.opens == 1, "both are open");
     assert_int_equal(self->at_server.accepts, 1);
+}
+
+static void make_pair(live *test, pair *self, const vital_limits *limits)
+{
+    make_compressing_pair(test, self, limits, (vital_compression){.enabled = false});
 }
 
 static void part(live *test, pair *self)
@@ -65,9 +73,8 @@ static void expect_message(vital_conn *conn, vital_kind kind, vital_bytes messag
     wanted->met++;
 }
 
-static void messages_of_every_size_come_back_as_they_were(void **state)
+static void echo_every_size(live *test, size_t largest, vital_compression compression)
 {
-    live *test = *state;
     static const size_t sizes[] = {0,     1,     125,   126,   127,     16383,   16384,
                                    16385, 65535, 65536, 65537, 1 << 20, 16 << 20};
     const vital_limits limits = {.message_bytes = 16 << 20, .queue_bytes = 16 << 20};
@@ -76,15 +83,16 @@ static void messages_of_every_size_come_back_as_they_were(void **state)
     for (size_t i = 0; i < 16 << 20; i++)
         bytes[i] = (uint8_t)('a' + (i + (i >> 7)) % 26);
     pair both;
-    make_pair(test, &both, &limits);
+    make_compressing_pair(test, &both, &limits, compression);
     both.at_server.echo = true;
     expectation wanted = {.met = 0};
     vital_conn *client = live_connect(
         test->loop, &(vital_connect_options){.url = vital_server_url(both.server),
                                              .events = {.message = expect_message},
                                              .user = &wanted,
+                                             .compression = compression,
                                              .limits = limits});
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && sizes[i] <= largest; i++) {
         for (wanted.kind = VITAL_TEXT; wanted.kind <= VITAL_BINARY; wanted.kind++) {
             wanted.met = 0;
             wanted.bytes = (vital_bytes){bytes, sizes[i]};
@@ -97,6 +105,38 @@ static void messages_of_every_size_come_back_as_they_were(void **state)
     step_until(test, both.at_server.closes == 1, "the echoing client is gone");
     both.at_server.closes = 0;
     part(test, &both);
+}
+
+static void messages_of_every_size_come_back_as_they_were(void **state)
+{
+    echo_every_size(*state, 16 << 20, (vital_compression){.enabled = false});
+}
+
+static void so_do_compressed_messages_rfc_7692(void **state)
+{
+    live *test = *state;
+    echo_every_size(test, 1 << 20, (vital_compression){.enabled = true});
+    echo_every_size(
+        test, 1 << 20,
+        (vital_compression){.enabled = true, .keep_context = true, .peer_keeps_context = true});
+    pair both;
+    make_compressing_pair(test, &both, &(vital_limits){0}, (vital_compression){.enabled = true});
+    assert_true(vital_conn_compressed(both.client));
+    assert_true(vital_conn_compressed(both.at_server.conn));
+    part(test, &both);
+    make_pair(test, &both, &(vital_limits){0});
+    assert_false(vital_conn_compressed(both.client));
+    part(test, &both);
+}
+
+static void a_loop_has_one_compressor(void **state)
+{
+    live *test = *state;
+    vital_compressor *compressor = vt_conn_compressor(test->loop);
+    assert_non_null(compressor);
+    assert_ptr_equal(vt_conn_compressor(test->loop), compressor);
+    live_add_loop(test);
+    assert_ptr_not_equal(vt_conn_compressor(test->other), compressor);
 }
 
 static void many_messages_of_one_turn_arrive_in_their_order(void **state)
@@ -1058,6 +1098,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         live_test(messages_of_every_size_come_back_as_they_were),
+        live_test(so_do_compressed_messages_rfc_7692),
+        live_test(a_loop_has_one_compressor),
         live_test(many_messages_of_one_turn_arrive_in_their_order),
         live_test(what_is_sent_before_closing_arrives),
         live_test(what_cannot_be_sent_is_refused),

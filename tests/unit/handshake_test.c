@@ -93,10 +93,11 @@ static void the_two_roles_understand_each_other(void **state)
         vital_request request;
         assert_true(gather(&head, asked, strlen(asked), SIZE_MAX));
         assert_int_equal(vt_request_parse(&request, &head, false).status, 0);
-        char *answer = vt_switch_write(&request, vt_request_subprotocol(&request, offered), NULL);
+        char *answer = vt_switch_write(&request, vt_request_subprotocol(&request, offered),
+                                       &NO_DEFLATE, NULL);
         vt_head back;
         assert_true(gather(&back, answer, strlen(answer), SIZE_MAX));
-        vt_response response = vt_response_parse(&back, key, offered);
+        vt_response response = vt_response_parse(&back, key, offered, &NO_COMPRESSION);
         assert_null(response.violation);
         assert_int_equal(response.status, 101);
         assert_ptr_equal(response.subprotocol, offered[0]);

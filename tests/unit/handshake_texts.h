@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "extension.h"
 #include "head.h"
 
 enum { LIMIT = 8192 };
@@ -35,6 +36,10 @@ enum { LIMIT = 8192 };
 /* A good request with more headers. */
 #define WITH(more) LINE FIELDS more END
 #define OFFER(names) WITH("Sec-WebSocket-Protocol: " names "\r\n")
+
+/* Nothing agreed, and nothing offered. */
+#define NO_DEFLATE ((vt_deflate_terms){.agreed = false})
+#define NO_COMPRESSION ((vital_compression){.enabled = false})
 
 #define SWITCH "HTTP/1.1 101 Switching Protocols\r\n"
 #define ACCEPTED "Sec-WebSocket-Accept: " ACCEPT "\r\n"

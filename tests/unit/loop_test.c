@@ -647,6 +647,8 @@ static void residents_are_evicted_and_then_buried_with_the_loop(void **state)
     tenant tenants[] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}};
     for (int i = 0; i < 3; i++)
         vt_loop_settle(the.loop, &tenants[i].resident, evict);
+    assert_ptr_equal(vt_loop_find(the.loop, evict), &tenants[0].resident);
+    assert_null(vt_loop_find(the.loop, NULL));
     vt_loop_leave(&tenants[1].resident);
     vital_loop_destroy(the.loop);
     the.loop = NULL;

@@ -13,6 +13,17 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <zlib.h>
+
+/* The linker puts this between the outbox and the C library (--wrap). */
+static bool memory_is_gone;
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return memory_is_gone ? NULL : __real_calloc(count, size);
+}
 
 /* --------------------------------------------------------------- the receiver */
 
@@ -40,6 +51,11 @@ struct receiver {
     uint8_t message_opcode; /* 0: none */
     uint8_t *message;
     size_t message_size;
+    bool compressed;
+    /* compression is agreed on, as RFC 7692 has it; NULL: it is not */
+    z_stream *zlib;
+    bool context_takeover;
+    size_t compressed_count; /* messages that were */
     /* what came */
     struct seen log[LOG_MAX];
     size_t count;
@@ -61,6 +77,8 @@ static void forget_progress(struct receiver *receiver)
     receiver->header_size = 0;
     receiver->header_want = 2;
     receiver->payload_got = 0;
+    if (receiver->zlib != NULL)
+        inflateReset(receiver->zlib);
 }
 
 static struct receiver *receiver_create(bool masked)
@@ -76,7 +94,43 @@ static struct receiver *receiver_create(bool masked)
 static void receiver_destroy(struct receiver *receiver)
 {
     forget_progress(receiver);
+    if (receiver->zlib != NULL)
+        inflateEnd(receiver->zlib);
+    free(receiver->zlib);
     free(receiver);
+}
+
+/* RFC 7692 7.2.2 */
+static void inflate_message(struct receiver *receiver)
+{
+    enum { ROOM = 1 << 20 };
+    z_stream *zlib = receiver->zlib;
+    uint8_t *plain = malloc(ROOM);
+
+    assert_non_null(plain);
+    receiver->message = realloc(receiver->message, receiver->message_size + 4);
+    assert_non_null(receiver->message);
+    memcpy(receiver->message + receiver->message_size, "\x00\x00\xff\xff", 4);
+    if (!receiver->context_takeover)
+        inflateReset(zlib);
+    zlib->next_in = receiver->message;
+    zlib->avail_in = (uInt)receiver->message_size + 4;
+    zlib->next_out = plain;
+    zlib->avail_out = ROOM;
+    assert_int_equal(inflate(zlib, Z_SYNC_FLUSH), Z_OK);
+    assert_int_equal(zlib->avail_in, 0);
+    free(receiver->message);
+    receiver->message = plain;
+    receiver->message_size = ROOM - zlib->avail_out;
+    receiver->compressed_count++;
+}
+
+static void agree_on_compression(struct receiver *receiver, int bits, bool context_takeover)
+{
+    receiver->zlib = calloc(1, sizeof *receiver->zlib);
+    assert_non_null(receiver->zlib);
+    assert_int_equal(inflateInit2(receiver->zlib, -bits), Z_OK);
+    receiver->context_takeover = context_takeover;
 }
 
 static void end_frame(struct receiver *receiver)
@@ -107,6 +161,8 @@ static void end_frame(struct receiver *receiver)
         memcpy(receiver->message + receiver->message_size, receiver->payload, size);
         receiver->message_size += size;
         if (fin) {
+            if (receiver->compressed)
+                inflate_message(receiver);
             if (receiver->take != NULL)
                 receiver->take(receiver->arg, receiver->message_opcode, receiver->message,
                                receiver->message_size);
@@ -127,7 +183,11 @@ static void judge_header(struct receiver *receiver)
     const uint8_t length = header[1] & 0x7F;
     uint64_t size = length;
 
-    assert_int_equal(header[0] & 0x70, 0);
+    /* RFC 7692 6.1: RSV1 is for the first frame of a message. */
+    const bool begins = opcode == 1 || opcode == 2;
+    assert_int_equal(header[0] & (receiver->zlib != NULL && begins ? 0x30 : 0x70), 0);
+    if (begins)
+        receiver->compressed = (header[0] & 0x40) != 0;
     assert_int_equal((header[1] & 0x80) != 0, receiver->masked);
     assert_true(opcode <= 2 || (opcode >= 8 && opcode <= 10));
     if (length >= 126) {
@@ -266,6 +326,21 @@ static void assert_idle(const vt_outbox *outbox)
 }
 
 static const vital_bytes none = {NULL, 0};
+
+static vital_compressor *shared;
+
+static int create_shared(void **state)
+{
+    (void)state;
+    return vital_compressor_create(&shared);
+}
+
+static int destroy_shared(void **state)
+{
+    (void)state;
+    vital_compressor_destroy(shared);
+    return 0;
+}
 
 /* ------------------------------------------------------------------- messages */
 
@@ -851,6 +926,207 @@ static void a_message_too_large_for_any_memory_is_refused_and_nothing_changes(vo
     assert_idle(&outbox);
 }
 
+/* ---------------------------------------------------------------- compression */
+
+static void add_text(vt_outbox *outbox, vital_kind kind, size_t size)
+{
+    char *text = malloc(size);
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i++)
+        text[i] = "the text of a test "[i % 19];
+    assert_int_equal(vt_outbox_message(outbox, kind, (vital_bytes){text, size}), 0);
+    free(text); /* c4: the outbox has a copy of its own */
+}
+
+static void a_message_is_compressed_if_that_makes_it_smaller_rfc_7692_6_1(void **state)
+{
+    (void)state;
+    vt_outbox outbox;
+    vt_deflater deflater = {.shared = shared, .bits = 15};
+    struct receiver *receiver = receiver_create(true);
+    agree_on_compression(receiver, 15, false);
+    vt_outbox_init(&outbox);
+    vt_outbox_deflate_with(&outbox, &deflater);
+    add_text(&outbox, VITAL_TEXT, 1000);
+    assert_int_equal(outbox.queued_bytes, 1000);
+    write_all(&outbox, &as_client, receiver);
+    assert_int_equal(receiver->compressed_count, 1);
+    assert_int_equal(receiver->count, 1);
+    assert_in_range(receiver->log[0].size, 10, 100);
+    assert_int_equal(outbox.written, 1);
+    assert_idle(&outbox);
+    receiver_destroy(receiver);
+}
+
+static void what_compression_does_not_help_goes_as_it_is_rfc_7692_6(void **state)
+{
+    (void)state;
+    uint8_t noise[2000];
+    uint64_t random = 1;
+    fill(&random, noise, sizeof noise);
+    for (int keeps = 0; keeps < 2; keeps++) {
+        vt_outbox outbox;
+        vt_deflater deflater = {.shared = shared, .bits = 15, .keeps = keeps, .least_bytes = 100};
+        struct receiver *receiver = receiver_create(false);
+        agree_on_compression(receiver, 15, keeps);
+        vt_outbox_init(&outbox);
+        vt_outbox_deflate_with(&outbox, &deflater);
+        add_text(&outbox, VITAL_TEXT, 99);
+        add_text(&outbox, VITAL_TEXT, 100);
+        for (int i = 0; i < 2; i++) /* the second could refer to the first, if that were known */
+            vt_outbox_message(&outbox, VITAL_BINARY, (vital_bytes){noise, sizeof noise});
+        add_text(&outbox, VITAL_TEXT, 100);
+        vt_outbox_message(&outbox, VITAL_TEXT, none);
+        write_all(&outbox, &as_server, receiver);
+        assert_int_equal(receiver->compressed_count, 2);
+        assert_int_equal(receiver->count, 6);
+        assert_int_equal(receiver->log[0].size, 99);
+        assert_int_equal(receiver->log[2].size, sizeof noise);
+        assert_int_equal(receiver->log[3].size, sizeof noise);
+        assert_int_equal(outbox.written, 6);
+        vt_deflater_finish(&deflater);
+        receiver_destroy(receiver);
+    }
+}
+
+static void c6_a_message_with_a_secret_is_not_compressed(void **state)
+{
+    (void)state;
+    vt_outbox outbox;
+    vt_deflater deflater = {.shared = shared, .bits = 15, .keeps = true};
+    struct receiver *receiver = receiver_create(false);
+    agree_on_compression(receiver, 15, true);
+    vt_outbox_init(&outbox);
+    vt_outbox_deflate_with(&outbox, &deflater);
+    add_text(&outbox, VITAL_TEXT_UNCOMPRESSED, 1000);
+    add_text(&outbox, VITAL_BINARY_UNCOMPRESSED, 1000);
+    add_text(&outbox, VITAL_BINARY, 1000);
+    write_all(&outbox, &as_server, receiver);
+    assert_memory_equal(story(receiver), "text1000 bin1000 bin", 20);
+    assert_in_range(receiver->log[2].size, 10, 100); /* and it does not refer to those before */
+    assert_int_equal(receiver->compressed_count, 1);
+    vt_deflater_finish(&deflater);
+    receiver_destroy(receiver);
+}
+
+static void control_frames_go_between_compressed_fragments_rfc_7692_6_1(void **state)
+{
+    (void)state;
+    vt_outbox outbox;
+    vt_deflater deflater = {.shared = shared, .bits = 15};
+    struct receiver *receiver = receiver_create(true);
+    agree_on_compression(receiver, 15, false);
+    vt_outbox_init(&outbox);
+    vt_outbox_deflate_with(&outbox, &deflater);
+    add_text(&outbox, VITAL_BINARY, 3 * VT_FRAGMENT_BYTES + 1);
+    while (!vt_outbox_empty(&outbox)) {
+        write_some(&outbox, &as_client, receiver, SIZE_MAX);
+        if (receiver->count == 1)
+            assert_int_equal(vt_outbox_ping(&outbox, vital_text("p"), false), 0);
+    }
+    assert_int_equal(receiver->count, 5);
+    assert_int_equal(receiver->log[1].opcode, 9);
+    assert_int_equal(receiver->log[4].opcode, 0);
+    assert_true(receiver->log[4].fin);
+    assert_int_equal(receiver->compressed_count, 1);
+    assert_int_equal(receiver->message_size, 0);
+    assert_idle(&outbox);
+    receiver_destroy(receiver);
+}
+
+static void c5_a_message_that_a_slow_peer_takes_holds_no_compressor(void **state)
+{
+    (void)state;
+    vt_outbox outbox;
+    vt_deflater deflater = {.shared = shared, .bits = 15};
+    struct receiver *receiver = receiver_create(false);
+    agree_on_compression(receiver, 15, false);
+    vt_outbox_init(&outbox);
+    vt_outbox_deflate_with(&outbox, &deflater);
+    add_text(&outbox, VITAL_BINARY, 10 * VT_FRAGMENT_BYTES);
+    write_some(&outbox, &as_server, receiver, 20);
+    assert_null(deflater.own);
+    /* Many others use the same one meanwhile. */
+    for (int i = 0; i < 20; i++) {
+        vt_outbox another;
+        struct receiver *other = receiver_create(false);
+        agree_on_compression(other, 15, false);
+        vt_outbox_init(&another);
+        vt_outbox_deflate_with(&another, &deflater);
+        add_text(&another, VITAL_TEXT, 500);
+        write_all(&another, &as_server, other);
+        assert_int_equal(other->compressed_count, 1);
+        receiver_destroy(other);
+        write_some(&outbox, &as_server, receiver, 50);
+    }
+    write_all(&outbox, &as_server, receiver);
+    assert_int_equal(receiver->compressed_count, 1);
+    receiver_destroy(receiver);
+}
+
+static void a_rewind_compresses_anew_by_what_the_new_socket_agreed_on(void **state)
+{
+    (void)state;
+    vt_outbox outbox;
+    vt_deflater deflater = {.shared = shared, .bits = 15, .keeps = true};
+    struct receiver *receiver = receiver_create(false);
+    agree_on_compression(receiver, 15, true);
+    vt_outbox_init(&outbox);
+    vt_outbox_deflate_with(&outbox, &deflater);
+    add_text(&outbox, VITAL_TEXT, 1000);
+    add_text(&outbox, VITAL_TEXT, 100000);
+    write_some(&outbox, &as_server, receiver, 150);
+    assert_int_equal(outbox.written, 1);
+    vt_deflater_finish(&deflater);
+    vt_outbox_rewind(&outbox);
+    receiver_destroy(receiver);
+
+    deflater = (vt_deflater){.shared = shared, .bits = 9};
+    receiver = receiver_create(false);
+    agree_on_compression(receiver, 9, false);
+    write_some(&outbox, &as_server, receiver, 50);
+    assert_int_equal(outbox.written, 1);
+    vt_outbox_deflate_with(&outbox, NULL);
+    vt_outbox_rewind(&outbox);
+    receiver_destroy(receiver);
+
+    receiver = receiver_create(false); /* this one knows nothing of compression */
+    write_all(&outbox, &as_server, receiver);
+    assert_int_equal(outbox.written, 2);
+    assert_int_equal(receiver->message_opcode, 0);
+    receiver_destroy(receiver);
+}
+
+static void d7_without_memory_for_a_compressor_nothing_is_pending_but_the_failure(void **state)
+{
+    (void)state;
+    for (int keeps = 0; keeps < 2; keeps++) {
+        vital_compressor *compressor;
+        vt_outbox outbox;
+        assert_int_equal(vital_compressor_create(&compressor), 0);
+        vt_deflater deflater = {.shared = compressor, .bits = 15, .keeps = keeps};
+        struct receiver *receiver = receiver_create(false);
+        agree_on_compression(receiver, 15, keeps);
+        vt_outbox_init(&outbox);
+        vt_outbox_deflate_with(&outbox, &deflater);
+        assert_int_equal(vt_outbox_pong(&outbox, none), 0); /* so that there is a wire already */
+        add_text(&outbox, VITAL_TEXT, 1000);
+        memory_is_gone = true;
+        vital_bytes bytes = vt_outbox_pending(&outbox, &as_server);
+        memory_is_gone = false;
+        assert_null(bytes.data);
+        assert_int_equal(bytes.size, SIZE_MAX);
+        /* The socket is given up; on the next one nothing is missing. */
+        vt_outbox_rewind(&outbox);
+        write_all(&outbox, &as_server, receiver);
+        assert_int_equal(receiver->compressed_count, 1);
+        assert_int_equal(outbox.written, 1);
+        receiver_destroy(receiver);
+        vt_deflater_finish(&deflater);
+        vital_compressor_destroy(compressor);
+    }
+}
+
 /* ---------------------------------------------------- any order of anything */
 
 enum { MESSAGES_MAX = 400, CONTROL_LATE_MAX = VT_FRAGMENT_BYTES + 1024 };
@@ -859,6 +1135,7 @@ enum { MESSAGES_MAX = 400, CONTROL_LATE_MAX = VT_FRAGMENT_BYTES + 1024 };
  * then bytes that follow from it. */
 struct model {
     vt_outbox outbox;
+    vt_deflater deflater;
     struct receiver *receiver;
     uint64_t random;
     size_t sizes[MESSAGES_MAX];
@@ -877,6 +1154,9 @@ static void make_message(uint8_t *out, uint64_t number, size_t size)
     uint64_t state = number;
 
     fill(&state, out, size);
+    /* Two in three can be made smaller, one of these not from its beginning. */
+    for (size_t i = number % 3 == 0 ? size : number % 3 == 1 ? 16 : 20000; i < size; i++)
+        out[i] = out[i - 16];
     if (size >= 8)
         memcpy(out, &number, 8);
 }
@@ -974,6 +1254,7 @@ static void lose_the_socket(struct model *model)
 {
     vt_outbox_rewind(&model->outbox);
     forget_progress(model->receiver);
+    vt_deflater_finish(&model->deflater); /* which begins again */
     model->receiver->position = 0;
     model->receiver->count = 0;
     model->receiver->closed = false;
@@ -1017,6 +1298,13 @@ static void play(uint64_t seed)
     model->receiver->arg = model;
     vt_outbox_init(&model->outbox);
     vt_outbox_frames frames = {.open = true, .mask = client ? &mask : NULL};
+    if (seed % 3 > 0) {
+        int bits = 9 + (int)(seed % 7);
+        model->deflater = (vt_deflater){
+            .shared = shared, .bits = bits, .keeps = seed % 3 == 2, .least_bytes = seed % 100};
+        vt_outbox_deflate_with(&model->outbox, &model->deflater);
+        agree_on_compression(model->receiver, bits, model->deflater.keeps);
+    }
 
     for (int step = 0; step < 1500; step++) {
         const uint64_t what = draw(&model->random) % 100;
@@ -1039,6 +1327,8 @@ static void play(uint64_t seed)
     check_counts(model);
     assert_int_equal(model->received, model->accepted);
     assert_idle(&model->outbox);
+    assert_true(seed % 3 == 0 || model->receiver->compressed_count > 0);
+    vt_deflater_finish(&model->deflater);
     receiver_destroy(model->receiver);
     free(model);
 }
@@ -1080,7 +1370,14 @@ int main(void)
         cmocka_unit_test(a_rewind_forgets_the_wire_and_begins_messages_again),
         cmocka_unit_test(clearing_and_finishing_free_everything),
         cmocka_unit_test(a_message_too_large_for_any_memory_is_refused_and_nothing_changes),
+        cmocka_unit_test(a_message_is_compressed_if_that_makes_it_smaller_rfc_7692_6_1),
+        cmocka_unit_test(what_compression_does_not_help_goes_as_it_is_rfc_7692_6),
+        cmocka_unit_test(c6_a_message_with_a_secret_is_not_compressed),
+        cmocka_unit_test(control_frames_go_between_compressed_fragments_rfc_7692_6_1),
+        cmocka_unit_test(c5_a_message_that_a_slow_peer_takes_holds_no_compressor),
+        cmocka_unit_test(a_rewind_compresses_anew_by_what_the_new_socket_agreed_on),
+        cmocka_unit_test(d7_without_memory_for_a_compressor_nothing_is_pending_but_the_failure),
         cmocka_unit_test(whatever_is_asked_in_whatever_order_the_stream_is_legal_and_complete),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, create_shared, destroy_shared);
 }

@@ -233,6 +233,27 @@ static void a_limit_above_2_gib_is_refused(void **state)
          policy.limits.header_bytes = INT_MAX);
 }
 
+static void windows_of_compression_are_those_that_zlib_has(void **state)
+{
+    (void)state;
+    vital_policy usual = server();
+    const char *problem;
+    assert_int_equal(vital_policy_init(&usual, &problem), 0);
+    assert_false(usual.compression.enabled);
+    assert_int_equal(usual.compression.window_bits, 15);
+    assert_int_equal(usual.compression.peer_window_bits, 15);
+    assert_int_equal(usual.compression.least_bytes, 256);
+    for (int bits = 9; bits <= 15; bits++)
+        GOOD(server(), policy.compression.window_bits = bits);
+    for (int bits = 8; bits <= 15; bits++)
+        GOOD(client(), policy.compression.peer_window_bits = bits);
+    BAD(server(), "from 9 to 15", policy.compression.window_bits = 8);
+    BAD(server(), "from 9 to 15", policy.compression.window_bits = 16);
+    BAD(server(), "from 9 to 15", policy.compression.window_bits = -1);
+    BAD(client(), "from 8 to 15", policy.compression.peer_window_bits = 7);
+    BAD(client(), "from 8 to 15", policy.compression.peer_window_bits = 16);
+}
+
 static void a_way_back_that_means_nothing_is_refused(void **state)
 {
     (void)state;
@@ -306,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_server_that_beats_by_text_needs_a_reply_of_its_own),
         cmocka_unit_test(a_negative_limit_is_refused),
         cmocka_unit_test(a_limit_above_2_gib_is_refused),
+        cmocka_unit_test(windows_of_compression_are_those_that_zlib_has),
         cmocka_unit_test(a_way_back_that_means_nothing_is_refused),
         cmocka_unit_test(a_client_needs_a_host_and_a_path),
         cmocka_unit_test(a_target_cannot_become_a_header_attack_a12),

@@ -24,13 +24,14 @@
 #include <cmocka.h>
 
 #include "close_code.h"
+#include "deflate.h"
 #include "frame.h"
 #include "mask.h"
 #include "utf8.h"
 
 /* ---------------------------------------------------------------- allocation */
 
-enum { BLOCKS_MAX = 16, SMALL_BUFFER = 64 };
+enum { BLOCKS_MAX = 32, BLOCK_PACKED_MAX = 1 << 20, SMALL_BUFFER = 64 };
 
 static struct {
     int left;                /* allocations until they fail */
@@ -115,18 +116,24 @@ void __wrap_free(void *block)
 
 enum { STREAM_MAX = 1 << 20, SHOWN_MAX = 60, FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10 };
 
+enum deflate { PLAIN, DEFLATED, CONTEXT };
+
 /* Bytes on their way to a server (masked) or to a client. */
 struct stream {
     bool masked;
     size_t limit;
+    enum deflate deflate; /* what is agreed on: nothing, unless a test says so */
     size_t size;
     uint8_t bytes[STREAM_MAX];
 };
 
 static struct stream stream;
+static vital_compressor *shared; /* warmed up, so that it allocates no more */
+static vt_deflater packer;
 
 static void begin_stream(bool masked, size_t limit)
 {
+    stream.deflate = PLAIN;
     stream.masked = masked;
     stream.limit = limit;
     stream.size = 0;
@@ -174,6 +181,43 @@ static void add_frame(int first, const void *payload, size_t size)
 static void add_string(int first, const char *text)
 {
     add_frame(first, text, strlen(text));
+}
+
+/* From here on messages may be compressed. */
+static void agree(enum deflate deflate)
+{
+    stream.deflate = deflate;
+    vt_deflater_finish(&packer);
+    packer = (vt_deflater){.shared = shared, .bits = 15, .keeps = deflate == CONTEXT};
+}
+
+/* The payload of a compressed message; until the next one. */
+static vital_bytes pack(const void *message, size_t size)
+{
+    int left = memory.left;
+    memory.left = INT_MAX;
+    vital_bytes packed = vt_deflate(&packer, message, size, 0, true);
+    memory.left = left;
+    return packed;
+}
+
+/* Frees a packer's memory, which is not the reader's, before it is counted. */
+static void end_packing(void)
+{
+    vt_deflater_finish(&packer);
+}
+
+static vt_inflater agreed_inflater(void)
+{
+    return (vt_inflater){.shared = shared, .bits = 15, .keeps = stream.deflate == CONTEXT};
+}
+
+static void init_reader(vt_reader *reader, const vt_reader_rules *rules, vt_inflater *inflater)
+{
+    vt_reader_init(reader, rules);
+    *inflater = agreed_inflater();
+    if (stream.deflate != PLAIN)
+        vt_reader_inflate_with(reader, inflater);
 }
 
 /* ------------------------------------------------------------------ the record */
@@ -235,11 +279,13 @@ static void read_stream(struct record *record, size_t step, uint64_t seed)
 {
     vt_reader_rules rules = {.expect_masked = stream.masked, .message_bytes = stream.limit};
     vt_reader reader;
+    vt_inflater inflater;
 
+    end_packing();
     record->size = 0;
     record->text[0] = '\0';
     record->ended = false;
-    vt_reader_init(&reader, &rules);
+    init_reader(&reader, &rules, &inflater);
     for (size_t at = 0, size = 0; at < stream.size && !record->ended; at += size) {
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
         size = step != 0 ? step : (seed >> 60) == 0 ? 0 : (size_t)(seed >> 33) % 20 + 1;
@@ -251,6 +297,9 @@ static void read_stream(struct record *record, size_t step, uint64_t seed)
     }
     vt_reader_finish(&reader);
     assert_null(reader.assembly);
+    if (stream.deflate != CONTEXT)
+        assert_null(inflater.own);
+    vt_inflater_finish(&inflater);
     assert_int_equal(memory.blocks, 0);
 }
 
@@ -279,7 +328,8 @@ static vt_item first_item(size_t size)
     for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
         vt_item previous = item;
         vt_reader reader;
-        vt_reader_init(&reader, &rules);
+        vt_inflater inflater;
+        init_reader(&reader, &rules, &inflater);
         item = (vt_item){0};
         uint8_t *copy = malloc(size > 0 ? size : 1);
         memcpy(copy, stream.bytes, size);
@@ -295,6 +345,7 @@ static vt_item first_item(size_t size)
         }
         item.data = NULL; /* gone with the reader */
         vt_reader_finish(&reader);
+        vt_inflater_finish(&inflater);
         free(copy);
     }
     return item;
@@ -1068,6 +1119,263 @@ static void no_bytes_are_no_item(void **unused)
     vt_reader_finish(&reader);
 }
 
+/* ------------------------------------------------------------------ compression */
+
+static void add_packed(int first, const char *text)
+{
+    vital_bytes packed = pack(text, strlen(text));
+    add_frame(first | RSV1, packed.data, packed.size);
+}
+
+/* In fragments of so many bytes, with a ping before each but the first. */
+static void add_packed_fragments(int opcode, const void *message, size_t size, size_t step)
+{
+    vital_bytes packed = pack(message, size);
+    for (size_t at = 0; at < packed.size; at += step) {
+        size_t now = step < packed.size - at ? step : packed.size - at;
+        if (at > 0)
+            add_string(FIN | VT_OP_PING, "");
+        add_frame((at + now == packed.size ? FIN : 0) |
+                      (at == 0 ? RSV1 | opcode : VT_OP_CONTINUATION),
+                  (const uint8_t *)packed.data + at, now);
+    }
+}
+
+static void compressed_messages_are_inflated_rfc_7692_6_2(void **unused)
+{
+    (void)unused;
+    for (int masked = 0; masked < 2; masked++) {
+        for (enum deflate deflate = DEFLATED; deflate <= CONTEXT; deflate++) {
+            begin_stream(masked, 1000);
+            agree(deflate);
+            add_packed(FIN | VT_OP_TEXT, "Hello Hello Hello");
+            add_packed(FIN | VT_OP_TEXT, "Hello Hello Hello");
+            add_string(FIN | VT_OP_PING, "plain");
+            add_packed(FIN | VT_OP_BINARY, "\xFF\xFE");
+            add_packed_fragments(VT_OP_TEXT, "ab\xE2\x82\xAC", 5, 2);
+            add_frame(FIN | RSV1 | VT_OP_TEXT, "\x00", 1); /* 7.2.3.6 */
+            add_frame(FIN | RSV1 | VT_OP_BINARY, "", 0);
+            check_segmentations(20);
+            assert_non_null(strstr(whole.text, "text:Hello Hello Hello\ntext:Hello Hello Hello\n"
+                                               "ping:plain\nbinary:<ff><fe>\nping:\n"));
+            assert_non_null(strstr(whole.text, "ping:\ntext:ab<e2><82><ac>\ntext:\nbinary:\n"));
+        }
+    }
+}
+
+static void c3_a_plain_message_is_read_while_compression_is_agreed_on_rfc_7692_6(void **unused)
+{
+    (void)unused;
+    begin_stream(true, 100);
+    agree(CONTEXT);
+    add_string(FIN | VT_OP_TEXT, "plain");
+    add_packed(FIN | VT_OP_TEXT, "packed");
+    add_string(VT_OP_TEXT, "plain ");
+    add_string(FIN | VT_OP_CONTINUATION, "again");
+    add_packed(FIN | VT_OP_TEXT, "packed");
+    check_items("text:plain\ntext:packed\ntext:plain again\ntext:packed\n");
+}
+
+static void b20_only_a_messages_first_frame_is_marked_as_compressed_rfc_7692_6_1(void **unused)
+{
+    static const int controls[] = {VT_OP_PING, VT_OP_PONG, VT_OP_CLOSE};
+    (void)unused;
+    for (size_t i = 0; i < 3; i++) {
+        begin_stream(true, 100);
+        agree(DEFLATED);
+        add_string(FIN | RSV1 | controls[i], "");
+        check_violation_at(1, 1002, "a control frame that is marked as compressed (RFC 7692 6.1)");
+    }
+    for (int first = 0; first <= RSV1; first += RSV1) {
+        begin_stream(true, 100);
+        agree(DEFLATED);
+        add_frame(first | VT_OP_TEXT, "\x00", 1);
+        size_t before = stream.size;
+        add_string(FIN | RSV1 | VT_OP_CONTINUATION, "");
+        check_violation_at(before + 1, 1002, "a continuation that is marked as compressed");
+    }
+    /* The other two bits mean nothing, alone or with it. */
+    for (int bits = RSV3; bits <= (RSV1 | RSV2 | RSV3); bits += RSV3) {
+        begin_stream(true, 100);
+        agree(DEFLATED);
+        add_string(FIN | bits | VT_OP_TEXT, "");
+        if (bits != RSV1)
+            check_violation_at(1, 1002, "reserved bit without an extension (RFC 6455 5.2)");
+    }
+}
+
+static void c7_what_is_no_deflate_data_fails_with_1007_rfc_7692_7_2_2(void **unused)
+{
+    (void)unused;
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_frame(FIN | RSV1 | VT_OP_BINARY, "\x00\x07zzzz", 6);
+    check_violation_at(6 + 5, 1007, "not deflate data (RFC 7692 7.2.2)");
+    /* Garbage behind good data. */
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_frame(FIN | RSV1 | VT_OP_BINARY, "\xf2\x48\xcd\xc9\xc9\x07\x00garbage", 14);
+    check_items("violation 1007:a compressed message that is not deflate data (RFC 7692 7.2.2)\n");
+    /* Cut inside a block: seen at the message's end. */
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_frame(RSV1 | VT_OP_BINARY, "\xf2\x48", 2);
+    add_frame(FIN | VT_OP_CONTINUATION, "\xcd", 1);
+    check_violation_at(stream.size, 1007, "cut short (RFC 7692 7.2.1)");
+}
+
+static void the_first_bad_character_fails_before_the_message_is_complete_rfc_8_1(void **unused)
+{
+    static const char bad[] = "0123456789\xFF and more of it, and more";
+    (void)unused;
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    vital_bytes packed = pack(bad, sizeof bad - 1);
+    add_header(FIN | RSV1 | VT_OP_TEXT, packed.size + 50);
+    add_payload(packed.data, packed.size);
+    size_t at = 1;
+    while (at < stream.size && first_item(at).type == VT_ITEM_NONE)
+        at++;
+    assert_true(at < stream.size); /* with half of the message still to come */
+    check_violation_at(at, 1007, "not UTF-8 (RFC 6455 8.1)");
+    /* What is bad in the text counts before what is bad behind it. */
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_frame(FIN | RSV1 | VT_OP_TEXT, "\x00\x02\x00\xfd\xff\xff\xff\x07zzz", 11);
+    check_items("violation 1007:text that is not UTF-8 (RFC 6455 8.1)\n");
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_packed(FIN | VT_OP_TEXT, "ab\xE2\x82");
+    check_items("violation 1007:text that ends in the middle of a character (RFC 6455 8.1)\n");
+}
+
+static void c1_the_limit_is_for_what_a_message_inflates_to_rfc_10_4(void **unused)
+{
+    static char text[5000];
+    (void)unused;
+    memset(text, 'x', sizeof text);
+    for (size_t size = 4998; size <= 5000; size++) {
+        for (size_t fragment = 3; fragment <= 1000; fragment += 997) {
+            begin_stream(true, 4999);
+            agree(DEFLATED);
+            add_packed_fragments(VT_OP_TEXT, text, size, fragment);
+            check_segmentations(5);
+            if (size <= 4999)
+                assert_non_null(strstr(whole.text, "text 4"));
+            else
+                assert_non_null(strstr(whole.text, "violation 1009:a message above the limit"));
+        }
+    }
+}
+
+static void c1_a_bomb_costs_no_more_than_the_limit(void **unused)
+{
+    enum { LIMIT = 100000, BOMB = 1 << 20 };
+    static char zeros[BOMB];
+    vt_reader_rules rules = {.expect_masked = true, .message_bytes = LIMIT};
+    (void)unused;
+    for (size_t step = 1; step <= STREAM_MAX; step *= 16) {
+        begin_stream(true, LIMIT);
+        agree(DEFLATED);
+        add_packed_fragments(VT_OP_BINARY, zeros, BOMB, BOMB);
+        end_packing();
+        vt_reader reader;
+        vt_inflater inflater;
+        vt_item item = {0};
+        init_reader(&reader, &rules, &inflater);
+        memory.buffer = 0;
+        size_t at = 0;
+        while (item.type == VT_ITEM_NONE && at < stream.size) {
+            size_t size = step < stream.size - at ? step : stream.size - at;
+            vt_input input = {stream.bytes + at, size};
+            item = vt_reader_next(&reader, &input);
+            assert_in_range(memory.buffer, 0, LIMIT);
+            at += size - input.size;
+        }
+        assert_int_equal(item.code, 1009);
+        vt_reader_finish(&reader);
+        vt_inflater_finish(&inflater);
+        assert_int_equal(memory.blocks, 0);
+    }
+}
+
+static void deflate_data_that_give_nothing_are_bounded_too(void **unused)
+{
+    static const uint64_t huge[] = {3025, UINT64_C(1) << 32, INT64_MAX};
+    (void)unused;
+    for (size_t i = 0; i < 3; i++) {
+        begin_stream(true, 1000);
+        agree(DEFLATED);
+        add_header(FIN | RSV1 | VT_OP_BINARY, huge[i]);
+        check_violation_at(stream.size, 1009, "above the limit");
+    }
+    begin_stream(true, 1000);
+    agree(DEFLATED);
+    add_frame(RSV1 | VT_OP_BINARY, "\x00\x00\x00\xff\xff", 5);
+    for (int i = 0; i < 700; i++)
+        add_frame(VT_OP_CONTINUATION, "\x00\x00\x00\xff\xff", 5);
+    check_segmentations(3);
+    assert_string_equal(whole.text,
+                        "violation 1009:a message above the limit (RFC 6455 7.4.1, 10.4)\n");
+}
+
+static void what_is_inflated_outlives_its_input_and_then_nothing_is_kept(void **unused)
+{
+    vt_reader_rules rules = {.expect_masked = true, .message_bytes = 100};
+    (void)unused;
+    begin_stream(true, 100);
+    agree(DEFLATED);
+    add_packed(FIN | VT_OP_TEXT, "cut in two");
+    end_packing();
+    for (size_t cut = 1; cut <= stream.size; cut++) {
+        uint8_t copy[100];
+        vt_reader reader;
+        vt_inflater inflater;
+        memcpy(copy, stream.bytes, stream.size);
+        init_reader(&reader, &rules, &inflater);
+        vt_input input = {copy, cut};
+        vt_item item = vt_reader_next(&reader, &input);
+        if (cut < stream.size) {
+            assert_int_equal(item.type, VT_ITEM_NONE);
+            input = (vt_input){copy + cut, stream.size - cut};
+            item = vt_reader_next(&reader, &input);
+        }
+        memset(copy, 0, sizeof copy);
+        assert_int_equal(item.size, 10);
+        assert_memory_equal(item.data, "cut in two", 10);
+        vt_reader_release(&reader);
+        assert_null(reader.assembly);
+        assert_null(inflater.own);
+        assert_int_equal(memory.blocks, 0);
+    }
+}
+
+static void d7_inflating_without_memory_fails_with_1011_rfc_7_4_1(void **unused)
+{
+    static uint8_t payload[3000];
+    int failed = 0;
+    (void)unused;
+    begin_stream(true, 10000);
+    agree(DEFLATED);
+    add_packed_fragments(VT_OP_BINARY, payload, sizeof payload, 7);
+    end_packing();
+    for (size_t step = 1; step <= stream.size; step *= 4) {
+        int failing = 0;
+        for (; failing < 30; failing++) {
+            memory.left = failing;
+            read_stream(&pieces, step, 0);
+            memory.left = INT_MAX;
+            if (strstr(pieces.text, "violation") == NULL)
+                break;
+            assert_non_null(strstr(pieces.text, "violation 1011:out of memory (RFC 6455 7.4.1)\n"));
+            failed++;
+        }
+        assert_true(failing < 30);
+        assert_non_null(strstr(pieces.text, "binary 3000/"));
+    }
+    assert_true(failed > 10);
+}
+
 /* -------------------------------------------------------------- any stream at all */
 
 static uint64_t seed;
@@ -1108,14 +1416,21 @@ static void add_any_message(void)
     int opcode = any(3) == 0 ? VT_OP_BINARY : VT_OP_TEXT;
     size_t fragments = any(3) == 0 ? 1 + any(4) : 1;
     size_t at = 0;
+    const uint8_t *payload = text;
 
+    if (stream.deflate != PLAIN && size > 0 && any(3) > 0) {
+        vital_bytes packed = pack(text, size);
+        payload = packed.data;
+        size = packed.size;
+        opcode |= RSV1;
+    }
     for (size_t i = 1; i <= fragments; i++) {
         size_t end = i == fragments ? size : at + any(size - at + 1);
         int rsv = any(150) == 0 ? 0x10 << any(3) : 0;
-        add_frame((i == fragments ? FIN : 0) | rsv | opcode, text + at, end - at);
+        add_frame((i == fragments ? FIN : 0) | rsv | opcode, payload + at, end - at);
         at = end;
         opcode = any(100) == 0 ? VT_OP_TEXT : VT_OP_CONTINUATION;
-        while (any(3) == 0)
+        while (any(3) == 0) /* of the text's bytes, which are as good as any */
             add_frame(FIN | (any(2) ? VT_OP_PING : VT_OP_PONG), text, any(10) ? any(10) : any(126));
     }
 }
@@ -1159,9 +1474,10 @@ static void the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(voi
 {
     size_t violations = 0, closes = 0, texts = 0;
     (void)unused;
-    for (uint64_t round = 1; round <= 600; round++) {
+    for (uint64_t round = 1; round <= 900; round++) {
         seed = round;
         begin_stream(round % 2 == 0, any(5) == 0 ? 300 : 1000);
+        agree((enum deflate)(round % 3));
         for (size_t frames = 1 + any(25); frames > 0; frames--)
             add_any_frame();
         if (any(3) == 0)
@@ -1172,23 +1488,54 @@ static void the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(voi
         texts += strstr(whole.text, "text:") != NULL;
     }
     /* The streams are such that the comparison means something. */
-    assert_true(violations > 100 && violations < 500);
-    assert_true(closes > 20 && texts > 400);
+    assert_true(violations > 150 && violations < 750);
+    assert_true(closes > 30 && texts > 600);
 }
 
 /* As above, with a good stream in which a few bits have been turned. */
 static void turned_bits_give_the_same_items_in_every_segmentation(void **unused)
 {
     (void)unused;
-    for (uint64_t round = 1; round <= 400; round++) {
+    for (uint64_t round = 1; round <= 600; round++) {
         seed = round + 1000000;
         begin_stream(round % 2 == 0, 1000);
+        agree((enum deflate)(round % 3));
         for (size_t frames = 1 + any(6); frames > 0; frames--)
             add_any_message();
         for (size_t turns = 1 + any(3); turns > 0; turns--)
             stream.bytes[any(stream.size)] ^= (uint8_t)(1 << any(8));
         check_segmentations(8);
     }
+}
+
+/* All that zlib keeps in what is shared is there before anything is counted. */
+static int warm_up(void **unused)
+{
+    static const uint8_t hello[] = {0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
+    uint8_t out[10];
+    (void)unused;
+    if (vital_compressor_create(&shared) != 0)
+        return -1;
+    agree(DEFLATED);
+    static uint8_t large[BLOCK_PACKED_MAX];
+    pack(large, sizeof large);
+    vt_inflater inflater = agreed_inflater();
+    if (!vt_inflater_begin(&inflater, true))
+        return -1;
+    vt_inflate_step step = {
+        .in = hello, .in_size = sizeof hello, .last = true, .out = out, .room = sizeof out};
+    int problem = vt_inflate(&inflater, &step) == VT_INFLATED_DONE ? 0 : -1;
+    memset(memory.alive, 0, sizeof memory.alive);
+    memory.blocks = 0;
+    return problem;
+}
+
+static int cool_down(void **unused)
+{
+    (void)unused;
+    vt_deflater_finish(&packer);
+    vital_compressor_destroy(shared);
+    return 0;
 }
 
 int main(void)
@@ -1235,8 +1582,18 @@ int main(void)
         cmocka_unit_test(without_memory_the_connection_fails_with_1011_rfc_7_4_1),
         cmocka_unit_test(finishing_accepts_null_and_zeroed_and_twice),
         cmocka_unit_test(no_bytes_are_no_item),
+        cmocka_unit_test(compressed_messages_are_inflated_rfc_7692_6_2),
+        cmocka_unit_test(c3_a_plain_message_is_read_while_compression_is_agreed_on_rfc_7692_6),
+        cmocka_unit_test(b20_only_a_messages_first_frame_is_marked_as_compressed_rfc_7692_6_1),
+        cmocka_unit_test(c7_what_is_no_deflate_data_fails_with_1007_rfc_7692_7_2_2),
+        cmocka_unit_test(the_first_bad_character_fails_before_the_message_is_complete_rfc_8_1),
+        cmocka_unit_test(c1_the_limit_is_for_what_a_message_inflates_to_rfc_10_4),
+        cmocka_unit_test(c1_a_bomb_costs_no_more_than_the_limit),
+        cmocka_unit_test(deflate_data_that_give_nothing_are_bounded_too),
+        cmocka_unit_test(what_is_inflated_outlives_its_input_and_then_nothing_is_kept),
+        cmocka_unit_test(d7_inflating_without_memory_fails_with_1011_rfc_7_4_1),
         cmocka_unit_test(the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4),
         cmocka_unit_test(turned_bits_give_the_same_items_in_every_segmentation),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, warm_up, cool_down);
 }

@@ -25,7 +25,7 @@ static void extensions_are_declined_rfc_9_1(void **state)
         vt_head head;
         vital_request request;
         parse_request(&request, &head, all[i]);
-        char *text = vt_switch_write(&request, NULL, NULL);
+        char *text = vt_switch_write(&request, NULL, &NO_DEFLATE, NULL);
         assert_non_null(text);
         assert_null(strstr(text, "Extensions"));
         free(text);
@@ -39,14 +39,14 @@ static void a_101_has_all_that_the_client_checks_rfc_4_2_2(void **state)
     vt_head head;
     vital_request request;
     parse_request(&request, &head, OFFER("chat"));
-    char *text = vt_switch_write(&request, "chat", NULL);
+    char *text = vt_switch_write(&request, "chat", &NO_DEFLATE, NULL);
     assert_string_equal(text, "HTTP/1.1 101 Switching Protocols\r\n"
                               "Upgrade: websocket\r\n"
                               "Connection: Upgrade\r\n"
                               "Sec-WebSocket-Accept: " ACCEPT "\r\n"
                               "Sec-WebSocket-Protocol: chat\r\n\r\n");
     free(text);
-    text = vt_switch_write(&request, NULL, NULL);
+    text = vt_switch_write(&request, NULL, &NO_DEFLATE, NULL);
     assert_string_equal(text, RESPONSE);
     free(text);
     vt_head_finish(&head);
@@ -59,7 +59,7 @@ static void a_101_has_the_headers_of_the_application_too(void **state)
     vt_head head;
     vital_request request;
     parse_request(&request, &head, REQUEST);
-    char *text = vt_switch_write(&request, NULL, headers);
+    char *text = vt_switch_write(&request, NULL, &NO_DEFLATE, headers);
     assert_string_equal(text, SWITCH UPGRADE CONNECTION ACCEPTED
                         "Set-Cookie: id=1; HttpOnly\r\nX-Served-By: me\r\n\r\n");
     free(text);
@@ -209,7 +209,7 @@ static vt_response parse_response(const char *text, const char *const *names)
     vt_head head;
     if (!gather(&head, text, strlen(text), SIZE_MAX))
         fail_msg("not a whole head: %s", text);
-    vt_response response = vt_response_parse(&head, KEY, names);
+    vt_response response = vt_response_parse(&head, KEY, names, &NO_COMPRESSION);
     vt_head_finish(&head);
     return response;
 }
@@ -394,7 +394,7 @@ static void a_peer_that_does_not_speak_http_is_found_out(void **state)
     assert_violates("\n", words);
     assert_violates("http/1.1 101 x\r\n\r\n", words);
     vt_head head = {0};
-    assert_string_equal(vt_response_parse(&head, KEY, offered).violation, words);
+    assert_string_equal(vt_response_parse(&head, KEY, offered, &NO_COMPRESSION).violation, words);
 }
 
 static void a_status_line_that_is_not_strict_is_a_violation_rfc_9112_4(void **state)
@@ -429,7 +429,7 @@ static void mutated_responses_are_violations_or_good_and_never_worse(void **stat
         size = mutate(text, size, sizeof text, &seed);
         vt_head head;
         gather(&head, text, size, 1 + random_of(&seed) % 64);
-        vt_response response = vt_response_parse(&head, KEY, offered);
+        vt_response response = vt_response_parse(&head, KEY, offered, &NO_COMPRESSION);
         assert_non_null(memchr(response.reason, '\0', sizeof response.reason));
         if (response.violation == NULL) {
             good++;
