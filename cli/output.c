@@ -218,11 +218,12 @@ json_t *output_whole_ms(int64_t ms)
 
 json_t *output_verdict(const vital_verdict *verdict)
 {
-    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:b, s:o, s:i, s:o, s:I, s:I}", "event", "close",
-                     "cause", vital_cause_name(verdict->cause), "code", (int)verdict->code,
+    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:b, s:o, s:i, s:i, s:o, s:I, s:I}", "event",
+                     "close", "cause", vital_cause_name(verdict->cause), "code", (int)verdict->code,
                      "reason", output_text(verdict->reason), "text", output_text(verdict->text),
                      "final", (int)verdict->final, "retry_ms",
                      output_whole_ms(verdict->final ? -1 : verdict->retry_ms), "status",
-                     verdict->status, "open_ms", output_whole_ms(verdict->open_ms), "unconfirmed",
+                     verdict->status, "alert", verdict->alert, "open_ms",
+                     output_whole_ms(verdict->open_ms), "unconfirmed",
                      (json_int_t)verdict->unconfirmed, "unsent", (json_int_t)verdict->unsent);
 }

@@ -117,6 +117,9 @@ void vital_engine_destroy(vital_engine *engine); /* accepts NULL */
  * `what` says what failed: "the name example.org was not found"; copied. */
 void vital_engine_connected(vital_engine *engine, vital_clock clock);
 void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error, const char *what);
+/* Client: what will not have happened if the time for opening is over now: "the
+ * server did not finish the TLS handshake within the time limit". Borrowed. */
+void vital_engine_awaits(vital_engine *engine, const char *late);
 
 /* Server: answers VITAL_EVENT_REQUEST or VITAL_EVENT_HTTP, as vital_respond().
  * After an error *problem is a static sentence. */
@@ -125,6 +128,8 @@ int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_re
 
 void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, size_t size);
 void vital_engine_ended(vital_engine *engine, vital_clock clock, int error); /* 0: end of stream */
+/* The stream ended, or could not be had, in a way of which more is known. Copies. */
+void vital_engine_failed(vital_engine *engine, vital_clock clock, const vital_failure *failure);
 /* Stays where it is until it is written, or until VITAL_EVENT_CLOSED has been
  * pulled and the next event is asked for. Empty: nothing to send. */
 vital_bytes vital_engine_pending(vital_engine *engine, vital_clock clock);

@@ -112,12 +112,13 @@ typedef struct vital_pulse {
 /* ---------------------------------------------------------------- reconnect */
 
 typedef struct vital_reconnect {
-    bool never;    /* one socket, then the verdict is final */
-    int first_ms;  /* the first attempt comes within U(0, this); 0: 2 s */
-    int min_ms;    /* shortest later delay; 0: 0.5 s */
-    int max_ms;    /* longest later delay; 0: 60 s */
-    int stable_ms; /* the backoff starts over after this long open and one
-                      answered beat; 0: 30 s */
+    bool never;     /* one socket, then the verdict is final */
+    int first_ms;   /* the first attempt comes within U(0, this); 0: 2 s */
+    int min_ms;     /* shortest later delay; 0: 0.5 s */
+    int max_ms;     /* longest later delay; 0: 60 s */
+    int stable_ms;  /* the backoff starts over after this long open and one
+                       answered beat; 0: 30 s */
+    bool untrusted; /* come back after UNTRUSTED too: a certificate may be renewed */
 } vital_reconnect;
 
 /* ------------------------------------------------------------------- limits */
@@ -127,7 +128,7 @@ typedef struct vital_limits {
     size_t message_bytes; /* largest message from the peer; 0: 1 MiB */
     size_t queue_bytes;   /* accepted and not yet sent; 0: 1 MiB */
     size_t header_bytes;  /* HTTP head of the opening handshake; 0: 8 KiB */
-    int open_ms;          /* name, TCP and upgrade together; 0: 10 s */
+    int open_ms;          /* name, TCP, TLS and upgrade together; 0: 10 s */
     int close_ms;         /* the closing handshake; 0: 5 s */
     int control_per_s;    /* pings and pongs from the peer; 0: 20, burst of 100 */
     int connections;      /* of a server; 0: 100000 */
@@ -165,6 +166,14 @@ typedef struct vital_tls {
     bool insecure;           /* client: believe whoever answers; to try things out */
     bool cert_optional;      /* server: a client without a certificate is welcome */
 } vital_tls;
+
+/* What TLS has agreed on, and proven. */
+typedef struct vital_tls_facts {
+    const char *version; /* "TLSv1.3"; "" for a connection in plain, as the next */
+    const char *cipher;
+    bool resumed;   /* a shorter handshake, from what an earlier connection left */
+    char peer[256]; /* the subject of the peer's certificate (RFC 4514), "CN=..."; "" */
+} vital_tls_facts;
 
 /* ----------------------------------------------------------------- verdicts */
 
@@ -204,6 +213,7 @@ typedef struct vital_verdict {
     char reason[124];     /* the close reason, UTF-8; "" if none */
     int error;            /* errno of the socket; 0 if none */
     int status;           /* HTTP status of a refused upgrade; 0 if none */
+    int alert;            /* TLS alert that ended it, ours or the peer's; 0 if none */
     int64_t open_ms;      /* how long the connection was open; -1 never */
     vital_pulse pulse;    /* as last seen */
     uint64_t unconfirmed; /* messages sent and not proven received */
@@ -268,6 +278,7 @@ const char *vital_loop_problem(const vital_loop *loop);
 
 typedef struct vital_listen_options {
     const char *address; /* "127.0.0.1:9001", "[::]:9001", "unix:/run/x.sock" */
+    vital_tls tls;       /* with a cert_file: wss://, and nothing else */
     vital_events events;
     void *user; /* first vital_user() of each connection */
     vital_heartbeat heartbeat;
@@ -282,9 +293,13 @@ typedef struct vital_listen_options {
 } vital_listen_options;
 
 int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_options *options);
-/* "ws://127.0.0.1:9001/", with the port that was picked for port 0. */
+/* "ws://127.0.0.1:9001/" or wss://, with the port that was picked for port 0. */
 const char *vital_server_url(const vital_server *server);
 size_t vital_server_count(const vital_server *server); /* connections now */
+/* Reads the files of options.tls again, for the connections to come; those that
+ * are here stay. If a file cannot be used, all stays as it was, and the error is
+ * returned. VITAL_ESTATE without TLS. */
+int vital_server_reload_tls(vital_server *server);
 /* Accepts no more, closes every connection with the code, and calls drained
  * when the last is gone; the server ends with that call. */
 void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
@@ -293,7 +308,8 @@ void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
 /* ------------------------------------------------------------------- client */
 
 typedef struct vital_connect_options {
-    const char *url; /* ws://host[:port]/path?query, ws+unix:/socket[:/path] */
+    const char *url; /* ws:// or wss://host[:port]/path?query, ws+unix:/socket[:/path] */
+    vital_tls tls;   /* for wss:// */
     vital_events events;
     void *user;
     vital_heartbeat heartbeat;
@@ -334,9 +350,13 @@ vital_loop *vital_conn_loop(const vital_conn *conn);
 typedef struct vital_opening {
     int64_t name_us;
     int64_t connect_us;
+    int64_t tls_us;
     int64_t upgrade_us;
 } vital_opening;
 void vital_conn_opening(const vital_conn *conn, vital_opening *out);
+
+/* While connected. The strings are the connection's, until it is away. */
+void vital_conn_tls(const vital_conn *conn, vital_tls_facts *out);
 
 void *vital_user(const vital_conn *conn);
 void vital_set_user(vital_conn *conn, void *user);

@@ -48,6 +48,7 @@ void vt_ending_verdict(const vt_ending *ending, vital_verdict *out)
         .code = ending->code,
         .error = ending->error,
         .status = ending->status,
+        .alert = ending->alert,
         .open_ms = ending->open_ms,
         .unconfirmed = ending->unconfirmed,
         .unsent = ending->unsent,

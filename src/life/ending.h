@@ -20,6 +20,7 @@ typedef struct vt_ending {
     uint16_t code;
     int error;           /* errno, or 0 */
     int status;          /* HTTP, or 0 */
+    int alert;           /* TLS, or 0 */
     int retry_after_s;   /* -1: not said */
     bool could_not_send; /* SILENT: the beat never left */
     char *what;          /* owned; without memory NULL, which a verdict survives */

@@ -367,13 +367,15 @@ static void run_out_of_time(vital_engine *engine, vital_clock clock)
         vt_ending_finish(&engine->ending);
         engine->opened_us = -1;
         engine->await_end = false;
+        engine->late = NULL;
         engine->state = VT_CONNECTING;
         vt_engine_set_deadline(engine, clock, engine->policy->limits.open_ms);
         vt_engine_flag(engine, VITAL_EVENT_CONNECT);
         break;
     case VT_CONNECTING:
         vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL,
-                           "no connection within the time limit");
+                           engine->late != NULL ? engine->late
+                                                : "no connection within the time limit");
         break;
     case VT_ASKING:
         vt_engine_refuse(engine, clock, 503, "the application did not answer this request in time");

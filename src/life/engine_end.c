@@ -45,8 +45,9 @@ static vt_retry retry_of(const vital_engine *engine)
 bool vt_engine_returns(const vital_engine *engine)
 {
     const vital_policy *policy = engine->policy;
-    return policy->role == VITAL_CLIENT && !policy->reconnect.never && !engine->leaving &&
-           retry_of(engine).again;
+    bool again = retry_of(engine).again ||
+                 (engine->ending.cause == VITAL_UNTRUSTED && policy->reconnect.untrusted);
+    return policy->role == VITAL_CLIENT && !policy->reconnect.never && !engine->leaving && again;
 }
 
 /* Decides whether and when a client comes back. */
@@ -165,6 +166,21 @@ void vital_engine_ended(vital_engine *engine, vital_clock clock, int error)
                          "the server ended the stream before it answered the upgrade");
     vt_ending_decide(ending, VITAL_CUT, VT_CLOSE_ABNORMAL, NULL);
     vt_engine_lose(engine, clock);
+}
+
+void vital_engine_failed(vital_engine *engine, vital_clock clock, const vital_failure *failure)
+{
+    vt_ending *ending = &engine->ending;
+    if (engine->state != VT_CONNECTING && !vt_engine_has_stream(engine))
+        return;
+    if (engine->state == VT_CLOSING || ending->decided) {
+        vital_engine_ended(engine, clock, failure->error);
+        return;
+    }
+    ending->error = failure->error;
+    ending->status = failure->status;
+    ending->alert = failure->alert;
+    vt_engine_lose_for(engine, clock, failure->cause, VT_CLOSE_ABNORMAL, failure->what);
 }
 
 /* ------------------------------------------------------------------- closing */

@@ -30,6 +30,11 @@ static bool send_text(vital_engine *engine, char *text)
     return send_raw(engine, text, text == NULL ? 0 : strlen(text));
 }
 
+void vital_engine_awaits(vital_engine *engine, const char *late)
+{
+    engine->late = late;
+}
+
 void vital_engine_connected(vital_engine *engine, vital_clock clock)
 {
     assert(engine->state == VT_CONNECTING);

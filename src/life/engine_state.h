@@ -53,6 +53,7 @@ struct vital_engine {
 
     uint64_t confirmed; /* messages proven received, or already reported */
     char *subprotocol;  /* owned; NULL: none */
+    const char *late;   /* CONNECTING: what a time-out would mean; NULL: not told */
     int64_t opened_us;  /* -1: this socket has not been open */
 
     int64_t deadline_us; /* of the state; and the stalls when it was set */

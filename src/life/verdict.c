@@ -382,7 +382,7 @@ static void say_cut(struct sentence *sentence, const vital_verdict *verdict, con
 static void say_phrase(struct sentence *sentence, vital_cause cause, const char *what)
 {
     static const char *const phrases[VITAL_CAUSE_COUNT] = {
-        [VITAL_UNTRUSTED] = "TLS could not prove who the peer is",
+        [VITAL_UNTRUSTED] = "TLS established no trust",
         [VITAL_STUCK] = "The peer's host is up, but its program does not answer",
         [VITAL_DEAF] = "We hear the peer, but it does not hear us",
         [VITAL_SLOW] = "The peer does not read what we send",

@@ -1,5 +1,6 @@
 /*
- * Where a client's streams come from: its URL is dialled. When to try, when to
+ * Where a client's streams come from: its URL is dialled, and what answers is led
+ * through TLS, if the URL says so. When to try, when to
  * give up and when to come back is the engine's affair; this file only does what
  * it is asked.
  */
@@ -10,6 +11,7 @@
 
 #include "conn.h"
 #include "dial.h"
+#include "passage.h"
 #include "string_list.h"
 #include "url.h"
 
@@ -21,7 +23,11 @@ struct client {
     char **texts; /* owned, as the next two: what the policy points to */
     char **headers;
     char **subprotocols;
-    vt_dial *dial; /* while there is no stream */
+    vital_tls tls;      /* owned copy */
+    vt_passage_way way; /* owned: its policies */
+    vt_dial *dial;      /* while there is no stream */
+    vt_passage passage; /* while there is, and the server cannot be asked yet */
+    vt_address address; /* that was reached */
     vt_resident resident;
     vt_grave grave;
 };
@@ -36,30 +42,55 @@ static vital_clock clock_of(const struct client *client)
     return vt_loop_clock(client->conn.loop);
 }
 
-/* Ends a phase of the opening, and begins the next: how long it took. */
-static int64_t next_phase_us(vital_conn *conn)
-{
-    int64_t began_us = conn->began_us;
-    conn->began_us = vt_loop_clock_now(conn->loop).now_us;
-    return conn->began_us - began_us;
-}
-
 /* ----------------------------------------------------------------- connecting */
 
 static void on_found(void *owner)
 {
     struct client *client = owner;
-    client->conn.opening.name_us = next_phase_us(&client->conn);
+    client->conn.opening.name_us = vt_conn_phase_us(&client->conn);
+    vital_engine_awaits(client->conn.engine, "no address answered within the time limit");
 }
+
+static void on_passed(void *owner, vt_passage_step step)
+{
+    struct client *client = owner;
+    vital_conn *conn = &client->conn;
+    switch (step) {
+    case VT_PASSAGE_SECURED:
+        conn->opening.tls_us = vt_conn_phase_us(conn);
+        break;
+    case VT_PASSAGE_THROUGH:
+        vt_conn_adopt(conn, &client->address);
+        vital_engine_connected(conn->engine, clock_of(client));
+        break;
+    }
+}
+
+static void on_blocked(void *owner, const vital_failure *failure)
+{
+    struct client *client = owner;
+    vital_engine_failed(client->conn.engine, clock_of(client), failure);
+    vt_conn_touch(&client->conn);
+}
+
+static const vt_passage_events PASSAGE_EVENTS = {
+    .passed = on_passed,
+    .failed = on_blocked,
+};
 
 static void on_connected(void *owner, vt_stream *stream, const vt_address *address)
 {
     struct client *client = owner;
     vital_conn *conn = &client->conn;
     client->dial = NULL;
-    conn->opening.connect_us = next_phase_us(conn);
-    vt_conn_adopt(conn, stream, address);
-    vital_engine_connected(conn->engine, clock_of(client));
+    conn->opening.connect_us = vt_conn_phase_us(conn);
+    client->address = *address;
+    client->passage.events = &PASSAGE_EVENTS;
+    client->passage.owner = client;
+    if (client->way.tls != NULL)
+        vital_engine_awaits(conn->engine, "the server accepted the connection but did not finish "
+                                          "the TLS handshake within the time limit");
+    vt_passage_start(&client->passage, &conn->transport, stream, &client->way);
 }
 
 static void on_failed(void *owner, int error, const char *what)
@@ -91,6 +122,7 @@ static void abandon(vital_conn *conn)
     struct client *client = client_of(conn);
     vt_dial_cancel(client->dial);
     client->dial = NULL;
+    vt_passage_abandon(&client->passage);
 }
 
 /* ----------------------------------------------------------------- life cycle */
@@ -98,6 +130,8 @@ static void abandon(vital_conn *conn)
 static void free_client(struct client *client)
 {
     vt_url_finish(&client->url);
+    vt_tls_policy_release(client->way.tls);
+    vt_tls_options_finish(&client->tls);
     vt_string_list_free(client->texts);
     vt_string_list_free(client->headers);
     vt_string_list_free(client->subprotocols);
@@ -163,6 +197,16 @@ static int make_policy(struct client *client, vital_loop *loop,
     return vital_policy_init(&client->policy, problem);
 }
 
+/* What lies between the stream and the server. */
+static int make_way(struct client *client, char problem[VT_TLS_PROBLEM_BYTES])
+{
+    const vt_tls_setup setup = {
+        .options = &client->tls, .host = client->url.host, .peer = "server"};
+    if (!client->url.secure)
+        return 0;
+    return vt_tls_policy_create(&client->way.tls, &setup, problem);
+}
+
 int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_options *options)
 {
     if (out == NULL || loop == NULL || options == NULL)
@@ -175,22 +219,27 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
         return vt_loop_fail(loop, VITAL_ENOMEM, "out of memory");
 
     const char *problem = "out of memory";
+    char way_problem[VT_TLS_PROBLEM_BYTES];
     vt_address unix_address;
     int error = vt_url_parse(&client->url, options->url, &problem);
     if (error != 0)
-        goto fail;
-    error = VITAL_EUNSUPPORTED;
-    problem = "wss:// needs TLS, which this version of vital does not speak yet";
-    if (client->url.secure)
         goto fail;
     error = VITAL_EINVAL;
     problem = "the path of the Unix socket is too long";
     if (client->url.socket != NULL && !vt_address_unix(&unix_address, client->url.socket))
         goto fail;
     problem = "out of memory";
+    error = VITAL_ENOMEM;
+    if (!vt_tls_options_copy(&client->tls, &options->tls))
+        goto fail;
     error = make_policy(client, loop, options, &problem);
     if (error != 0)
         goto fail;
+    problem = way_problem;
+    error = make_way(client, way_problem);
+    if (error != 0)
+        goto fail;
+    problem = "out of memory";
     client->events = options->events;
     error = vt_conn_init(&client->conn, loop, &client->policy, &client->events, &OWNER);
     if (error != 0)

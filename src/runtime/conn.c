@@ -1,6 +1,6 @@
 /*
- * Bytes from the stream go to the engine, events from the engine to the
- * application, bytes from the engine to the stream, and the engine's deadline
+ * Bytes from the transport go to the engine, events from the engine to the
+ * application, bytes from the engine to the transport, and the engine's deadline
  * to a timer. Events are pulled as soon as bytes have come, since those are
  * lent; everything else comes together once a turn, in settle(), so that many
  * messages leave in one write and the timer is looked at once.
@@ -14,9 +14,7 @@
 
 static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell)
 {
-    if (conn->stream != NULL)
-        vt_stream_close(conn->stream, how, farewell);
-    conn->stream = NULL;
+    vt_transport_end(&conn->transport, how, farewell);
     conn->sending = false;
     conn->send_error = 0;
 }
@@ -31,6 +29,13 @@ static void forget_peer(vital_conn *conn)
 static vital_clock clock_of(const vital_conn *conn)
 {
     return vt_loop_clock(conn->loop);
+}
+
+int64_t vt_conn_phase_us(vital_conn *conn)
+{
+    int64_t began_us = conn->began_us;
+    conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+    return conn->began_us - began_us;
 }
 
 /* --------------------------------------------------------------------- events */
@@ -80,7 +85,7 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
     const vital_events *events = conn->events;
     switch (event->type) {
     case VITAL_EVENT_CONNECT:
-        conn->opening = (vital_opening){-1, -1, -1};
+        conn->opening = (vital_opening){-1, -1, -1, -1};
         conn->began_us = vt_loop_clock_now(conn->loop).now_us;
         conn->owner->connect(conn);
         break;
@@ -91,7 +96,7 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         take_request(conn, event->request, events->http);
         break;
     case VITAL_EVENT_OPEN:
-        conn->opening.upgrade_us = vt_loop_clock_now(conn->loop).now_us - conn->began_us;
+        conn->opening.upgrade_us = vt_conn_phase_us(conn);
         if (events->open != NULL)
             events->open(conn, false);
         break;
@@ -135,13 +140,18 @@ static bool pull(vital_conn *conn)
 
 static void flush(vital_conn *conn)
 {
-    if (conn->stream == NULL || conn->sending)
+    if (conn->transport.stream == NULL || conn->sending)
         return;
     vital_bytes bytes = vital_engine_pending(conn->engine, clock_of(conn));
     if (bytes.size == 0)
         return;
+    if (!vt_transport_ready(&conn->transport)) {
+        /* A refusal, to a client that has not even finished TLS: it cannot be told. */
+        vital_engine_ended(conn->engine, clock_of(conn), 0);
+        return;
+    }
     conn->sending = true;
-    vt_stream_send(conn->stream, bytes);
+    vt_transport_send(&conn->transport, bytes);
 }
 
 static void settle(void *owner)
@@ -150,7 +160,7 @@ static void settle(void *owner)
     if (!pull(conn))
         return;
     flush(conn);
-    if (!pull(conn)) /* flushing may have run out of memory */
+    if (!pull(conn)) /* flushing may have found the end */
         return;
     int64_t deadline_us = vital_engine_deadline(conn->engine);
     if (deadline_us < conn->timer.at_us)
@@ -166,8 +176,8 @@ static void on_timer(void *owner)
 {
     vital_conn *conn = owner;
     /* Before judging, read: the answer may have arrived already. */
-    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->stream != NULL) {
-        vt_stream_poll(conn->stream);
+    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->transport.stream != NULL) {
+        vt_transport_poll(&conn->transport);
         if (conn->engine == NULL)
             return; /* gone: buried at the end of this turn */
     }
@@ -177,7 +187,13 @@ static void on_timer(void *owner)
         vt_conn_touch(conn);
 }
 
-/* -------------------------------------------------------------------- streams */
+/* ------------------------------------------------------------------ transport */
+
+static void on_secured(void *owner)
+{
+    vital_conn *conn = owner;
+    conn->opening.tls_us = vt_conn_phase_us(conn);
+}
 
 static void on_received(void *owner, uint8_t *data, size_t size, int error)
 {
@@ -201,22 +217,24 @@ static void on_sent(void *owner, size_t size, int error)
     vt_conn_touch(conn);
 }
 
-static void on_connected(void *owner, int error)
+static void on_failed(void *owner, const vital_failure *failure)
 {
-    (void)owner;
-    (void)error; /* only streams that are connected are adopted */
+    vital_conn *conn = owner;
+    vital_engine_failed(conn->engine, clock_of(conn), failure);
+    if (pull(conn))
+        vt_conn_touch(conn);
 }
 
-static const vt_stream_events STREAM_EVENTS = {
-    .connected = on_connected,
+static const vt_transport_events TRANSPORT_EVENTS = {
+    .secured = on_secured,
     .received = on_received,
     .sent = on_sent,
+    .failed = on_failed,
 };
 
-void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer)
+void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
 {
-    vt_stream_adopt(stream, &STREAM_EVENTS, conn);
-    conn->stream = stream;
+    vt_transport_adopt(&conn->transport, &TRANSPORT_EVENTS, conn);
     conn->peer = *peer;
     vt_conn_touch(conn);
 }
@@ -261,7 +279,7 @@ int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
         .owner = owner,
         .events = events,
         .began_us = vt_loop_clock_now(loop).now_us,
-        .opening = {-1, -1, -1},
+        .opening = {-1, -1, -1, -1},
     };
     vt_task_init(&conn->settle, settle, conn);
     if (vt_timer_init(&conn->timer, loop, on_timer, conn) != 0)
@@ -380,6 +398,14 @@ vital_loop *vital_conn_loop(const vital_conn *conn)
 void vital_conn_opening(const vital_conn *conn, vital_opening *out)
 {
     *out = conn->opening;
+}
+
+void vital_conn_tls(const vital_conn *conn, vital_tls_facts *out)
+{
+    const vt_tls *tls = vt_transport_tls(&conn->transport);
+    *out = (vital_tls_facts){.version = "", .cipher = ""};
+    if (tls != NULL && vt_tls_secured(tls))
+        vt_tls_describe(tls, out);
 }
 
 void *vital_user(const vital_conn *conn)

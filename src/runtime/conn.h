@@ -1,5 +1,5 @@
 /*
- * The connection: where a stream meets an engine. It moves bytes, time and
+ * The connection: where a transport meets an engine. It moves bytes, time and
  * events between the two and decides nothing. client.c and server.c own
  * connections; they differ in where streams come from.
  */
@@ -9,10 +9,11 @@
 #include <vital/engine.h>
 
 #include "loop.h"
+#include "transport.h"
 
 /* What a connection needs of its owner. */
 typedef struct vt_conn_owner {
-    /* Client: bring a stream to vt_conn_adopt(), or report
+    /* Client: start the transport and vt_conn_adopt(), or report
      * vital_engine_unreachable(). NULL for a server. */
     void (*connect)(vital_conn *conn);
     /* Client: the attempt is over, whatever was under way. NULL for a server. */
@@ -28,9 +29,9 @@ struct vital_conn {
     const vt_conn_owner *owner;
     const vital_events *events; /* borrowed from the owner */
     void *user;
-    vital_engine *engine; /* owned */
-    vt_stream *stream;    /* NULL while away */
-    vt_timer timer;       /* for the engine's deadline */
+    vital_engine *engine;   /* owned */
+    vt_transport transport; /* without a stream while away */
+    vt_timer timer;         /* for the engine's deadline */
     vt_task settle;
     bool sending;     /* bytes of the engine's are in flight, or can no more be */
     int send_error;   /* why they cannot; the end itself comes from the reading side */
@@ -50,8 +51,11 @@ int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
                  const vital_events *events, const vt_conn_owner *owner);
 void vt_conn_finish(vital_conn *conn); /* accepts zeroed; ends the stream abruptly */
 
-/* Takes over a stream that is accepted or connected. */
-void vt_conn_adopt(vital_conn *conn, vt_stream *stream, const vt_address *peer);
+/* Its transport, which has been started, is the engine's from now on. */
+void vt_conn_adopt(vital_conn *conn, const vt_address *peer);
+
+/* A phase of the opening ends, and the next begins: how long it took. */
+int64_t vt_conn_phase_us(vital_conn *conn);
 
 /* Something was done to the engine: pull, flush and re-arm before the turn ends. */
 void vt_conn_touch(vital_conn *conn);

@@ -25,7 +25,9 @@ struct vital_server {
     void *user;
     char **texts; /* owned, as the next two: what the policy points to */
     char **subprotocols;
-    char **origins; /* NULL: the same host and port */
+    char **origins;            /* NULL: the same host and port */
+    vital_tls tls;             /* owned copy, to be read again */
+    vt_tls_policy *tls_policy; /* NULL: ws:// */
     char url[VT_ADDRESS_TEXT_BYTES + 16];
     vt_listener *listener; /* NULL once draining */
     vt_list members;
@@ -68,7 +70,8 @@ static const vt_conn_owner MEMBER = {.gone = member_gone};
 static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
 {
     vital_server *server = owner;
-    vital_bytes farewell = {FULL, sizeof FULL - 1};
+    /* In TLS there are no words before a handshake. */
+    vital_bytes farewell = {FULL, server->tls_policy == NULL ? sizeof FULL - 1 : 0};
     if (server->count >= (size_t)server->policy.limits.connections)
         goto refuse;
     struct member *member = calloc(1, sizeof *member);
@@ -78,12 +81,19 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
         free(member);
         goto refuse;
     }
+    vt_transport_start(&member->conn.transport, stream, NULL, NULL);
+    vt_conn_adopt(&member->conn, peer);
+    if (server->tls_policy != NULL &&
+        vt_transport_secure(&member->conn.transport, server->tls_policy) != 0) {
+        vt_conn_finish(&member->conn);
+        free(member);
+        return;
+    }
     member->server = server;
     member->conn.user = server->user;
     vt_list_init(&member->link);
     vt_list_append(&server->members, &member->link);
     server->count++;
-    vt_conn_adopt(&member->conn, stream, peer);
     return;
 
 refuse:
@@ -97,6 +107,8 @@ static void free_server(vital_server *server)
     vt_string_list_free(server->texts);
     vt_string_list_free(server->subprotocols);
     vt_string_list_free(server->origins);
+    vt_tls_policy_release(server->tls_policy);
+    vt_tls_options_finish(&server->tls);
     free(server);
 }
 
@@ -159,6 +171,34 @@ static int make_policy(vital_server *server, const vital_listen_options *options
     return vital_policy_init(&server->policy, problem);
 }
 
+/* From its own options, or as they are again. */
+static int make_tls(vt_tls_policy **out, vital_server *server)
+{
+    char problem[VT_TLS_PROBLEM_BYTES];
+    const vt_tls_setup setup = {.server = true, .options = &server->tls, .peer = "client"};
+    int error = vt_tls_policy_create(out, &setup, problem);
+    return error == 0 ? 0 : vt_loop_fail(server->loop, error, "%s", problem);
+}
+
+static bool wants_tls(const vital_tls *tls)
+{
+    return tls->cert_file != NULL || tls->key_file != NULL || tls->ca_file != NULL ||
+           tls->crl_file != NULL || tls->server_name != NULL || tls->insecure || tls->cert_optional;
+}
+
+static int set_up_tls(vital_server *server, const vital_tls *options, const vt_address *address)
+{
+    if (!wants_tls(options))
+        return 0;
+    if (address->any.sa_family == AF_UNIX)
+        return vt_loop_fail(server->loop, VITAL_EINVAL,
+                            "a Unix socket needs no TLS, and has none here: options.tls must be "
+                            "empty");
+    if (!vt_tls_options_copy(&server->tls, options))
+        return vt_loop_fail(server->loop, VITAL_ENOMEM, "out of memory");
+    return make_tls(&server->tls_policy, server);
+}
+
 static int make_address(vt_address *out, const char *text, const char **problem)
 {
     vt_url url = {.port = 0};
@@ -192,7 +232,8 @@ static int start_listening(vital_server *server, const vt_address *address, bool
     if (bound.any.sa_family == AF_UNIX)
         snprintf(server->url, sizeof server->url, "ws+%s", text);
     else
-        snprintf(server->url, sizeof server->url, "ws://%s/", text);
+        snprintf(server->url, sizeof server->url, "%s://%s/",
+                 server->tls_policy != NULL ? "wss" : "ws", text);
     return 0;
 }
 
@@ -224,6 +265,9 @@ int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_option
         vt_loop_fail(loop, error, "%s", problem);
         goto fail;
     }
+    error = set_up_tls(server, &options->tls, &address);
+    if (error != 0)
+        goto fail;
     error = start_listening(server, &address, options->share_port);
     if (error != 0)
         goto fail;
@@ -244,6 +288,21 @@ const char *vital_server_url(const vital_server *server)
 size_t vital_server_count(const vital_server *server)
 {
     return server->count;
+}
+
+int vital_server_reload_tls(vital_server *server)
+{
+    vt_tls_policy *renewed;
+    if (server == NULL)
+        return VITAL_EINVAL;
+    if (server->tls_policy == NULL)
+        return vt_loop_fail(server->loop, VITAL_ESTATE, "this server speaks no TLS");
+    int error = make_tls(&renewed, server);
+    if (error != 0)
+        return error;
+    vt_tls_policy_release(server->tls_policy); /* whom it serves holds it */
+    server->tls_policy = renewed;
+    return 0;
 }
 
 void vital_server_drain(vital_server *server, uint16_t code, const char *reason,

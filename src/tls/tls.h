@@ -23,7 +23,6 @@
 enum {
     VT_TLS_RECORD_BYTES = 16 * 1024, /* of plain bytes, RFC 8446 5.1 */
     VT_TLS_PROBLEM_BYTES = 256,
-    VT_TLS_SUBJECT_BYTES = 256,
 };
 
 /* ------------------------------------------------------------------- policies */
@@ -39,6 +38,10 @@ typedef struct vt_tls_setup {
     const char *host;         /* client: a name or a numeric address */
     const char *peer;         /* what sentences call the other side: "server"; static */
 } vt_tls_setup;
+
+/* A copy of the options, and of the strings in them. False without memory. */
+bool vt_tls_options_copy(vital_tls *out, const vital_tls *options);
+void vt_tls_options_finish(vital_tls *copy); /* accepts zeroed */
 
 /* 0, or VITAL_EINVAL, VITAL_ESYSTEM (a file) or VITAL_ENOMEM, with a sentence. */
 int vt_tls_policy_create(vt_tls_policy **out, const vt_tls_setup *setup,
@@ -84,12 +87,7 @@ const vital_failure *vt_tls_failure(const vt_tls *tls);
 
 bool vt_tls_secured(const vt_tls *tls);
 
-typedef struct vt_tls_facts {
-    const char *version; /* "TLSv1.3"; as long as the machine lives, as the next */
-    const char *cipher;
-    bool resumed;
-    char subject[VT_TLS_SUBJECT_BYTES]; /* of the peer's certificate; "" if none */
-} vt_tls_facts;
-void vt_tls_describe(const vt_tls *tls, vt_tls_facts *out); /* once secured */
+/* Once secured. The strings live as long as the machine. */
+void vt_tls_describe(const vt_tls *tls, vital_tls_facts *out);
 
 #endif

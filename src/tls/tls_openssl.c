@@ -12,6 +12,7 @@
 #include "tls.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,9 +338,16 @@ vt_tls_outcome vt_tls_read(vt_tls *tls, uint8_t out[VT_TLS_RECORD_BYTES], size_t
 
 void vt_tls_cut(vt_tls *tls)
 {
-    fail(tls, VITAL_CUT,
-         tls->secured ? "TLS was not ended either, so the last of what was said may be missing"
-                      : "it was in the middle of the TLS handshake");
+    char what[VT_TLS_WORDS_BYTES];
+    if (tls->secured) {
+        fail(tls, VITAL_CUT,
+             "TLS was not ended either, so the last of what was said may be "
+             "missing");
+        return;
+    }
+    snprintf(what, sizeof what, "the %s ended the stream in the middle of the TLS handshake",
+             tls->policy->peer);
+    fail(tls, VITAL_UNREACHABLE, what);
 }
 
 /* ------------------------------------------------------------------ bytes out */
@@ -391,25 +399,26 @@ bool vt_tls_secured(const vt_tls *tls)
     return tls->secured;
 }
 
-static void write_subject(char out[VT_TLS_SUBJECT_BYTES], const X509 *certificate)
+/* RFC 4514, but for characters beyond ASCII, which stay UTF-8. */
+static void write_subject(char *out, size_t room, const X509 *certificate)
 {
     BIO *text = BIO_new(BIO_s_mem());
     if (text != NULL && X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
                                            XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) > 0) {
-        int size = BIO_read(text, out, VT_TLS_SUBJECT_BYTES - 1);
+        int size = BIO_read(text, out, (int)room - 1);
         out[size > 0 ? size : 0] = '\0';
     }
     BIO_free(text);
 }
 
-void vt_tls_describe(const vt_tls *tls, vt_tls_facts *out)
+void vt_tls_describe(const vt_tls *tls, vital_tls_facts *out)
 {
-    *out = (vt_tls_facts){
+    *out = (vital_tls_facts){
         .version = SSL_get_version(tls->ssl),
         .cipher = SSL_get_cipher_name(tls->ssl),
         .resumed = SSL_session_reused(tls->ssl) == 1,
     };
     const X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
     if (certificate != NULL)
-        write_subject(out->subject, certificate);
+        write_subject(out->peer, sizeof out->peer, certificate);
 }

@@ -52,6 +52,40 @@ static bool complain_of_memory(complaint *to)
     return complain(to, VITAL_ENOMEM, "out of memory");
 }
 
+/* -------------------------------------------------------------------- options */
+
+/* NULL stays NULL. */
+static bool copy(const char **out, const char *text)
+{
+    *out = text != NULL ? strdup(text) : NULL;
+    return *out != NULL || text == NULL;
+}
+
+bool vt_tls_options_copy(vital_tls *out, const vital_tls *options)
+{
+    *out = *options;
+    /* All of them, so that what is finished afterwards is ours in any case. */
+    bool ca = copy(&out->ca_file, options->ca_file);
+    bool crl = copy(&out->crl_file, options->crl_file);
+    bool cert = copy(&out->cert_file, options->cert_file);
+    bool key = copy(&out->key_file, options->key_file);
+    bool name = copy(&out->server_name, options->server_name);
+    if (ca && crl && cert && key && name)
+        return true;
+    vt_tls_options_finish(out);
+    return false;
+}
+
+void vt_tls_options_finish(vital_tls *options)
+{
+    free((char *)options->ca_file);
+    free((char *)options->crl_file);
+    free((char *)options->cert_file);
+    free((char *)options->key_file);
+    free((char *)options->server_name);
+    *options = (vital_tls){.ca_file = NULL};
+}
+
 /* ---------------------------------------------------------------------- files */
 
 /* What the system says against reading it; OpenSSL would not tell which file. */

@@ -233,7 +233,7 @@ class Events(ConnectCase):
         self.assertEqual(lost, {
             "event": "close", "cause": "CLOSED_BY_PEER", "code": 4000, "reason": "had enough",
             "text": 'The peer closed the connection: 4000 an application\'s code, "had enough".',
-            "final": True, "retry_ms": None, "status": 0, "unconfirmed": 1, "unsent": 0})
+            "final": True, "retry_ms": None, "status": 0, "alert": 0, "unconfirmed": 1, "unsent": 0})
         self.assertEqual(client.wait(), 10)
         self.assertEqual(client.err.join(), "")
 

@@ -262,7 +262,7 @@ class Log(ServeCase):
         self.assertGreaterEqual(lost.pop("open_ms"), 0)
         self.assertEqual(lost, {
             "event": "close", "id": 1, "peer": peer, "cause": "CLOSED_BY_PEER", "code": 4000,
-            "reason": "had enough", "final": True, "retry_ms": None, "status": 0,
+            "reason": "had enough", "final": True, "retry_ms": None, "status": 0, "alert": 0,
             "unconfirmed": 0, "unsent": 0,
             "text": 'The peer closed the connection: 4000 an application\'s code, "had enough".'})
         self.assertEqual(self.interrupt(server, signal.SIGTERM), 0)

@@ -638,6 +638,100 @@ static void a_reset_names_its_error(void **state)
     assert_non_null(strstr(client.verdict.text, "reset after 10 s of silence"));
 }
 
+/* ------------------------------------------------------- what lies beneath knows */
+
+static const vital_failure NO_TRUST = {
+    .cause = VITAL_UNTRUSTED, .alert = 45, .what = "it expired yesterday"};
+
+static void fail_beneath(struct end *end, const vital_failure *failure)
+{
+    end->streams = false;
+    vital_engine_failed(end->engine, now, failure);
+    pull(end);
+}
+
+static void a_failure_beneath_is_the_verdict_whenever_it_comes(void **state)
+{
+    (void)state;
+    reseed(1);
+    begin_end(&client, usual_client); /* on its way */
+    pull(&client);
+    assert_log(&client, "connect");
+    fail_beneath(&client, &NO_TRUST);
+    assert_log(&client, "UNTRUSTED");
+    assert_true(client.verdict.final);
+    assert_int_equal(client.verdict.alert, 45);
+    assert_int_equal(client.verdict.code, VT_CLOSE_ABNORMAL);
+    assert_non_null(strstr(client.verdict.text, "no trust: it expired yesterday."));
+    finish_end(&client);
+
+    begin_end(&server, usual_server); /* in the handshake */
+    fail_beneath(&server, &NO_TRUST);
+    assert_log(&server, "UNTRUSTED");
+    finish_end(&server);
+
+    open_usual_pair();
+    const vital_failure broken = {
+        .cause = VITAL_CUT, .error = EPIPE, .what = "it was not ended either"};
+    fail_beneath(&client, &broken);
+    assert_log(&client, "CUT");
+    assert_int_equal(client.verdict.error, EPIPE);
+    assert_false(client.verdict.final);
+    assert_non_null(strstr(client.verdict.text, "; it was not ended either."));
+    fail_beneath(&client, &NO_TRUST); /* there is nothing to fail any more */
+    assert_log(&client, "");
+}
+
+static void a_failure_beneath_a_goodbye_is_an_end_like_any_other(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    vital_engine_close(client.engine, now, 1000, NULL);
+    fail_beneath(&client, &NO_TRUST);
+    assert_log(&client, "CLOSED_BY_US");
+    assert_int_equal(client.verdict.alert, 0);
+    finish_pair();
+
+    open_usual_pair();
+    come_text(&client, "\xff"); /* a violation is decided, and being told */
+    fail_beneath(&client, &NO_TRUST);
+    assert_log(&client, "MISBEHAVED");
+}
+
+static void an_untrusted_peer_is_tried_again_if_that_was_wished(void **state)
+{
+    (void)state;
+    reseed(1);
+    vital_policy policy = usual_client;
+    policy.reconnect.untrusted = true;
+    begin_end(&client, policy);
+    pull(&client);
+    for (int i = 0; i < 3; i++) {
+        fail_beneath(&client, &NO_TRUST);
+        assert_false(client.verdict.final);
+        assert_true(client.verdict.retry_ms >= 0);
+        tick_at_deadline(&client);
+    }
+    assert_log(&client, "connect UNTRUSTED connect UNTRUSTED connect UNTRUSTED connect");
+    finish_end(&client);
+}
+
+static void a_late_opening_says_what_it_waited_for(void **state)
+{
+    (void)state;
+    reseed(1);
+    begin_end(&client, usual_client);
+    pull(&client);
+    vital_engine_awaits(client.engine, "the moon did not rise in time");
+    tick_at_deadline(&client);
+    assert_non_null(strstr(client.verdict.text, "made: the moon did not rise in time."));
+    tick_at_deadline(&client); /* the next attempt waits for something else */
+    tick_at_deadline(&client);
+    assert_non_null(strstr(client.verdict.text, "made: no connection within the time limit."));
+    assert_log(&client, "connect UNREACHABLE connect UNREACHABLE");
+    finish_end(&client);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, end_test)
@@ -675,6 +769,10 @@ int main(void)
         TEST(a_hundred_control_frames_at_once_are_well_and_one_more_is_not),
         TEST(twenty_control_frames_a_second_may_go_on),
         TEST(a_reset_names_its_error),
+        TEST(a_failure_beneath_is_the_verdict_whenever_it_comes),
+        TEST(a_failure_beneath_a_goodbye_is_an_end_like_any_other),
+        TEST(an_untrusted_peer_is_tried_again_if_that_was_wished),
+        TEST(a_late_opening_says_what_it_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

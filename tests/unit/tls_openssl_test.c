@@ -334,13 +334,13 @@ static void a_client_shows_its_certificate_when_asked(void **state)
 {
     fixture *it = *state;
     const vital_tls asks = {.cert_file = it->server_pem, .ca_file = it->ca};
-    vt_tls_facts facts;
+    vital_tls_facts facts;
     meet(it, &(vital_tls){.ca_file = it->ca, .cert_file = it->client_pem}, "localhost", &asks);
     assert_int_equal(it->at_server.secured, 1);
     vt_tls_describe(it->at_server.tls, &facts);
-    assert_string_equal(facts.subject, "CN=client");
+    assert_string_equal(facts.peer, "CN=client");
     vt_tls_describe(it->at_client.tls, &facts);
-    assert_string_equal(facts.subject, "CN=server");
+    assert_string_equal(facts.peer, "CN=server");
     assert_string_equal(facts.version, "TLSv1.3");
     assert_false(facts.resumed);
 }
@@ -375,18 +375,18 @@ static void a_server_may_welcome_clients_without_one(void **state)
 {
     fixture *it = *state;
     const vital_tls asks = {.cert_file = it->server_pem, .ca_file = it->ca, .cert_optional = true};
-    vt_tls_facts facts;
+    vital_tls_facts facts;
     meet(it, &(vital_tls){.ca_file = it->ca}, "localhost", &asks);
     assert_int_equal(it->at_server.secured, 1);
     vt_tls_describe(it->at_server.tls, &facts);
-    assert_string_equal(facts.subject, "");
+    assert_string_equal(facts.peer, "");
 }
 
 /* ------------------------------------------------------------------ resumption */
 
 static bool resumed_at(const side *self)
 {
-    vt_tls_facts facts;
+    vital_tls_facts facts;
     assert_true(vt_tls_secured(self->tls));
     vt_tls_describe(self->tls, &facts);
     return facts.resumed;
@@ -420,13 +420,13 @@ static void a_client_proven_by_certificate_is_still_known_when_it_resumes(void *
     const vital_tls asks = {.cert_file = it->server_pem, .ca_file = it->ca};
     vt_tls_policy *client = policy_of(false, &shows, "localhost");
     vt_tls_policy *server = policy_of(true, &asks, NULL);
-    vt_tls_facts facts;
+    vital_tls_facts facts;
     for (int i = 0; i < 2; i++) {
         begin_both(it, client, server);
         talk(it, 1 << 20);
         assert_int_equal(resumed_at(&it->at_server), i > 0);
         vt_tls_describe(it->at_server.tls, &facts);
-        assert_string_equal(facts.subject, "CN=client");
+        assert_string_equal(facts.peer, "CN=client");
     }
     vt_tls_policy_release(client);
     vt_tls_policy_release(server);
@@ -451,7 +451,7 @@ static void e11_an_end_without_close_notify_is_cut(void **state)
     assert_int_equal(it->at_client.last, VT_TLS_ENDED);
 }
 
-static void an_end_in_the_handshake_is_cut_too(void **state)
+static void an_end_in_the_handshake_leaves_nothing(void **state)
 {
     fixture *it = *state;
     meet_as_usual(it);
@@ -461,7 +461,7 @@ static void an_end_in_the_handshake_is_cut_too(void **state)
     read_all(&it->at_client);
     vt_tls_cut(it->at_client.tls);
     read_all(&it->at_client);
-    says(&it->at_client, VITAL_CUT, "in the middle of the TLS handshake");
+    says(&it->at_client, VITAL_UNREACHABLE, "in the middle of the TLS handshake");
 }
 
 static void who_has_heard_the_end_may_still_speak(void **state)
@@ -602,7 +602,7 @@ static void both_versions_are_spoken_in_both_roles(void **state)
     } versions[] = {{TLS1_2_VERSION, "TLSv1.2"}, {TLS1_3_VERSION, "TLSv1.3"}};
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
         bare peer;
-        vt_tls_facts facts;
+        vital_tls_facts facts;
         start_bare(&peer, it, false);
         SSL_CTX_set_min_proto_version(peer.context, versions[i].number);
         SSL_CTX_set_max_proto_version(peer.context, versions[i].number);
@@ -873,7 +873,7 @@ int main(void)
         CASE(a_client_that_comes_back_resumes),
         CASE(a_client_proven_by_certificate_is_still_known_when_it_resumes),
         CASE(e11_an_end_without_close_notify_is_cut),
-        CASE(an_end_in_the_handshake_is_cut_too),
+        CASE(an_end_in_the_handshake_leaves_nothing),
         CASE(who_has_heard_the_end_may_still_speak),
         CASE(versions_below_1_2_are_refused),
         CASE(both_versions_are_spoken_in_both_roles),

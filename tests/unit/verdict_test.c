@@ -195,7 +195,7 @@ static void every_other_cause_has_a_phrase_and_what_is_known(void **state)
          {.cause = VITAL_OVERFLOW, .code = 1009},
          {.what = "a message of more than 1048576 bytes"}},
         {"A limit of ours was reached.", {.cause = VITAL_OVERFLOW}, {0}},
-        {"TLS could not prove who the peer is: the certificate ended yesterday.",
+        {"TLS established no trust: the certificate ended yesterday.",
          {.cause = VITAL_UNTRUSTED},
          {.what = "the certificate ended yesterday"}},
         {"The peer's host is up, but its program does not answer.", {.cause = VITAL_STUCK}, {0}},
