@@ -1,4 +1,5 @@
 """One case: the programs that it starts, and the messages that they exchange."""
+import dataclasses
 import hashlib
 import json
 import os
@@ -6,6 +7,7 @@ import pathlib
 import random
 import signal
 import threading
+import typing
 
 from children import PATIENCE_S, Child, check, read_form
 
@@ -20,6 +22,17 @@ MIRROR = os.environ["MIRROR"]
 # One, two, three and four bytes a character, so that every cut falls within one
 # for some message. No newline: it is also a line of stdin.
 CHARACTERS = "a beat, ein Schlag für sich, 一次心跳, 💓. ".encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """A case as it is written: a title, what it does, what a peer must be able to
+    do for it (kinds.py says who cannot), and whether it measures time, so that a
+    busy machine would disturb it."""
+    title: str
+    play: typing.Callable
+    needs: frozenset = frozenset()
+    measures: bool = False
 
 
 class Payload:
@@ -83,6 +96,9 @@ class Case:
         self.started.append((child, end))
         return child
 
+    def peer_can(self, what):
+        return what not in self.suite.kind.cannot
+
     # vital, in its several shapes
 
     def serve(self, *options):
@@ -134,8 +150,18 @@ class Case:
     # the peer
 
     def peer_connects(self, server, **options):
-        self.peer.do("connect", url=server.url, **options)
+        self.peer_dials(server, **options)
         return self.peer.expect("open")
+
+    def peer_dials(self, server, **options):
+        self.peer.do("connect", url=server.url, **self.suite.dialling, **options)
+
+    def peer_hears_close(self, code):
+        """The answer to its own."""
+        if self.peer_can("hear its close answered"):
+            self.peer.expect("close", code=code)
+        else:
+            self.peer.expect("close")
 
     def peer_sends(self, payload, **options):
         self.peer.do("send", kind=payload.kind, file=payload.path, **options)

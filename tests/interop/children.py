@@ -4,9 +4,10 @@
 of key=value&..., percent-encoded, which every language reads and writes without
 a library, and the peers are commanded in the same form:
 
-    do=listen     port subprotocol
+    do=listen     port subprotocol [cert key: files, for TLS] [deflate]
                   -> listening port
-    do=connect    url [header] [subprotocols, with commas between]
+    do=connect    url [ca: a file] [deflate] [header]
+                  [subprotocols, with commas between]
                   -> open, or refused status
     do=send       kind file [fragments: sizes of all but the last, with commas
                   between] [ping: sent after each of those]
@@ -14,15 +15,19 @@ a library, and the peers are commanded in the same form:
     do=pong       payload
     do=close      [code reason]
 
+Without deflate a peer neither offers nor accepts it. It is `takeover`, or `fresh`
+for no context takeover in either direction, or `narrow` for windows of 10 bits.
+
 A peer says `ready` once it listens to commands, which are for its newest
 connection. Its servers echo on the path /echo and refuse with 401 on /refuse.
-For each connection there is `open` with conn (counted from 1), subprotocol,
-extensions and what the client offered of them, and at a server the header
-X-Interop. Then message (kind, size, sha256), ping, pong, close (code, reason;
-1006 for none), and `problem` for what ought not to happen.
+For each connection there is `open` with conn (counted from 1), subprotocol, and
+as far as its API tells them the extensions that were agreed on and those that the
+client offered, and at a server the header X-Interop. Then message (kind, size,
+sha256), ping, pong, close (code, reason; 1005 for none in the close frame, 1006
+for no close frame), and `problem` for what ought not to happen.
 
-Everything that is waited for has a deadline, and only children of ours are
-ended, by their own process id.
+Everything that is waited for has a deadline. A child is the first of a process
+group of its own, for one may have children in turn; nothing else is ended.
 """
 import fcntl
 import os
@@ -40,6 +45,10 @@ class Failure(Exception):
     """Something was not as it should be."""
 
 
+class TooLate(Failure):
+    """It did not happen, as yet."""
+
+
 def check(what, is_, should_be):
     if is_ != should_be:
         raise Failure(f"{what} is {is_!r}, and should be {should_be!r}")
@@ -51,6 +60,17 @@ def read_form(line):
 
 class Child:
     """A program and the events that it printed, which are looked at in order."""
+    living = set()
+    none_may_start = False
+    registering = threading.Lock()
+
+    @classmethod
+    def end_all(cls):
+        """Whoever waits for one of them fails at once."""
+        with cls.registering:
+            cls.none_may_start = True
+            for child in cls.living:
+                child.signal(signal.SIGKILL)
 
     def __init__(self, name, command, read=read_form):
         self.name = name
@@ -61,8 +81,13 @@ class Child:
         self.ended = False  # no event will follow
         self.may_complain = False
         self.changed = threading.Condition()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        with self.registering:
+            if self.none_may_start:
+                raise Failure("interrupted")
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                            start_new_session=True)
+            self.living.add(self)
         stdin = self.process.stdin.fileno()
         fcntl.fcntl(stdin, fcntl.F_SETFL, fcntl.fcntl(stdin, fcntl.F_GETFL) | os.O_NONBLOCK)
         self.threads = [threading.Thread(target=follow, daemon=True)
@@ -118,7 +143,7 @@ class Child:
                 if self.ended:
                     raise Failure(f"{self.name} ended before it told of {name}")
                 if not self.changed.wait(max(0, deadline - time.monotonic())):
-                    raise Failure(f"{self.name} told of no {name} within {within} s")
+                    raise TooLate(f"{self.name} told of no {name} within {within} s")
 
     def seen(self, name):
         """All events of that name until now."""
@@ -143,7 +168,7 @@ class Child:
 
     def signal(self, number):
         if self.process.poll() is None:
-            os.kill(self.process.pid, number)
+            os.killpg(self.process.pid, number)
 
     def exits(self, status, within=PATIENCE_S):
         try:
@@ -151,9 +176,19 @@ class Child:
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.name} had not ended after {within} s") from None
 
+    def stays(self, seconds):
+        """Fails if there is a `close` within that time."""
+        try:
+            event = self.expect("close", seconds)
+        except TooLate:
+            return
+        raise Failure(f"{self.name} was closed: {event}")
+
     def kill(self):
         self.signal(signal.SIGKILL)
         self.process.wait()
+        with self.registering:
+            self.living.discard(self)
         for thread in self.threads:
             thread.join()
         for file in (self.process.stdin, self.process.stdout, self.process.stderr):

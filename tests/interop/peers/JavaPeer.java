@@ -1,8 +1,9 @@
 // The JDK's java.net.http.WebSocket, which is a client only, driven by lines on
-// stdin; ../children.py says which. Run as `java JavaPeer.java`.
+// stdin; ../children.py says which. It knows no extensions.
 
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.net.URI;
 import java.net.URLDecoder;
@@ -14,16 +15,20 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.security.MessageDigest;
+import java.security.cert.CertificateFactory;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 
 public class JavaPeer {
-    private static final HttpClient http = HttpClient.newHttpClient();
     private static final HexFormat hex = HexFormat.of();
+    private static HttpClient client;
     private static WebSocket socket; // of the newest connection
     private static int count;
 
@@ -60,7 +65,7 @@ public class JavaPeer {
         @Override public void onOpen(WebSocket ws) {
             socket = ws;
             tell("open", "conn", conn, "subprotocol", ws.getSubprotocol(),
-                 "extensions", "", "offered", ""); // it has none
+                 "extensions", "", "offered", "");
             ws.request(Long.MAX_VALUE);
         }
 
@@ -104,8 +109,31 @@ public class JavaPeer {
         }
     }
 
-    private static void connect(Map<String, String> command) {
-        WebSocket.Builder builder = http.newWebSocketBuilder();
+    // One client for all connections to a server of the same kind: it starts threads.
+    private static HttpClient http(String ca) throws Exception {
+        if (client != null)
+            return client;
+        HttpClient.Builder builder = HttpClient.newBuilder();
+        if (ca != null) {
+            KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+            trusted.load(null, null);
+            try (InputStream file = Files.newInputStream(Path.of(ca))) {
+                trusted.setCertificateEntry(
+                    "ca", CertificateFactory.getInstance("X.509").generateCertificate(file));
+            }
+            TrustManagerFactory factory =
+                TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+            factory.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(null, factory.getTrustManagers(), null);
+            builder.sslContext(context);
+        }
+        client = builder.build();
+        return client;
+    }
+
+    private static void connect(Map<String, String> command) throws Exception {
+        WebSocket.Builder builder = http(command.get("ca")).newWebSocketBuilder();
         if (command.containsKey("header"))
             builder.header("X-Interop", command.get("header"));
         if (command.containsKey("subprotocols")) {

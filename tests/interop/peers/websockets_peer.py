@@ -6,18 +6,31 @@ websockets.serve(); later releases still have it under this name.
 import asyncio
 import hashlib
 import http
+import ssl
 import sys
 import urllib.parse
 
 from websockets.exceptions import ConnectionClosed, InvalidStatusCode
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory)
 from websockets.legacy.client import WebSocketClientProtocol, connect
 from websockets.legacy.server import WebSocketServerProtocol, serve
 
-LIMITS = {"max_size": 16 * 1024 * 1024, "ping_interval": None}  # no beats of its own
+# No beats of its own, and no extensions but those that are passed.
+LIMITS = {"max_size": 16 * 1024 * 1024, "ping_interval": None, "compression": None}
+DEFLATE = {
+    "takeover": {},
+    "fresh": {"server_no_context_takeover": True, "client_no_context_takeover": True},
+    "narrow": {"server_max_window_bits": 10, "client_max_window_bits": 10},
+}
 
 
 def tell(event, **fields):
     print(urllib.parse.urlencode({"event": event, **fields}), flush=True)
+
+
+def deflate_by(factory, how):
+    return [factory(**DEFLATE[how])] if how else None
 
 
 class Watched:
@@ -62,20 +75,28 @@ class Peer:
         await ws.wait_closed()
         tell("close", conn=ws.conn, code=ws.close_code, reason=ws.close_reason)
 
-    async def listen(self, port, subprotocol):
+    async def listen(self, port, subprotocol, cert=None, key=None, deflate=None):
         async def accepted(ws):
             await self.attend(ws, ws.path == "/echo",
                               header=ws.request_headers.get("X-Interop", ""),
                               offered=ws.request_headers.get("Sec-WebSocket-Extensions", ""))
 
-        self.server = await serve(accepted, "127.0.0.1", int(port), subprotocols=[subprotocol],
-                                  create_protocol=Server, **LIMITS)
+        secure = None
+        if cert:
+            secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            secure.load_cert_chain(cert, key)
+        self.server = await serve(
+            accepted, "127.0.0.1", int(port), subprotocols=[subprotocol], ssl=secure,
+            extensions=deflate_by(ServerPerMessageDeflateFactory, deflate),
+            create_protocol=Server, **LIMITS)
         tell("listening", port=self.server.sockets[0].getsockname()[1])
 
-    async def connect(self, url, header=None, subprotocols=None):
+    async def connect(self, url, ca=None, deflate=None, header=None, subprotocols=None):
         try:
             ws = await connect(url, extra_headers={"X-Interop": header} if header else None,
                                subprotocols=subprotocols and subprotocols.split(","),
+                               ssl=ca and ssl.create_default_context(cafile=ca),
+                               extensions=deflate_by(ClientPerMessageDeflateFactory, deflate),
                                create_protocol=Client, **LIMITS)
         except InvalidStatusCode as refusal:
             tell("refused", status=refusal.status_code)

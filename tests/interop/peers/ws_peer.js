@@ -3,10 +3,17 @@
 
 const { createHash } = require('crypto');
 const { readFileSync } = require('fs');
+const http = require('http');
+const https = require('https');
 const readline = require('readline');
 const { WebSocket, WebSocketServer } = require('ws');
 
 const MESSAGE_BYTES = 16 * 1024 * 1024;
+const DEFLATE = {
+    takeover: {},
+    fresh: { serverNoContextTakeover: true, clientNoContextTakeover: true },
+    narrow: { serverMaxWindowBits: 10, clientMaxWindowBits: 10 },
+};
 
 let socket; // of the newest connection
 let count = 0;
@@ -31,25 +38,30 @@ function attend(ws, echo, about) {
 }
 
 const commands = {
-    listen({ port, subprotocol }) {
+    listen({ port, subprotocol, cert, key, deflate }) {
+        const listener = cert
+            ? https.createServer({ cert: readFileSync(cert), key: readFileSync(key) })
+            : http.createServer();
         const server = new WebSocketServer({
-            host: '127.0.0.1',
-            port: Number(port),
-            perMessageDeflate: true,
+            server: listener,
+            perMessageDeflate: DEFLATE[deflate] ?? false,
             maxPayload: MESSAGE_BYTES,
             handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
             verifyClient: ({ req }, decide) => decide(req.url !== '/refuse', 401),
         });
-        server.on('listening', () => tell('listening', { port: server.address().port }));
+        listener.listen(Number(port), '127.0.0.1',
+            () => tell('listening', { port: listener.address().port }));
         server.on('connection', (ws, request) => attend(ws, request.url === '/echo', {
             header: request.headers['x-interop'] ?? '',
             offered: request.headers['sec-websocket-extensions'] ?? '',
         }));
     },
 
-    connect({ url, header, subprotocols }) {
+    connect({ url, ca, deflate, header, subprotocols }) {
         let offered;
         const ws = new WebSocket(url, subprotocols ? subprotocols.split(',') : [], {
+            ca: ca && readFileSync(ca),
+            perMessageDeflate: DEFLATE[deflate] ?? false,
             headers: header ? { 'X-Interop': header } : {},
             maxPayload: MESSAGE_BYTES,
             finishRequest: (request) => {
