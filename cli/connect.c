@@ -21,6 +21,7 @@
 #include <vital/vital.h>
 
 #include "attend.h"
+#include "client.h"
 #include "exits.h"
 #include "lines.h"
 #include "options.h"
@@ -43,6 +44,7 @@ typedef struct connect_settings {
     int open_ms;
     const char *beat_text; /* NULL: beat by ping frames */
     vital_reconnect reconnect;
+    client_settings client;
     const char *const *headers;
     const char *const *subprotocols;
     size_t message_bytes;
@@ -161,17 +163,12 @@ static void on_open(vital_conn *conn, bool resumed)
     client->opened = true;
     client->doubtful = false;
     if (client->settings->json) {
-        vital_opening opening;
-        vital_conn_opening(conn, &opening);
-        output_event(&client->output,
-                     json_pack("{s:s, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "event", "open",
-                               "resumed", (int)resumed, "url", output_text(client->settings->url),
-                               "peer", output_text(vital_conn_peer(conn)), "subprotocol",
-                               output_text(vital_conn_subprotocol(conn)), "compressed",
-                               (int)vital_conn_compressed(conn), "name_ms",
-                               output_ms(opening.name_us), "connect_ms",
-                               output_ms(opening.connect_us), "upgrade_ms",
-                               output_ms(opening.upgrade_us)));
+        json_t *event = json_pack("{s:s, s:b, s:o, s:o, s:o}", "event", "open", "resumed",
+                                  (int)resumed, "url", output_text(client->settings->url), "peer",
+                                  output_text(vital_conn_peer(conn)), "subprotocol",
+                                  output_text(vital_conn_subprotocol(conn)));
+        client_tell(event, conn);
+        output_event(&client->output, event);
     }
     output_note(&client->output, OUTPUT_GOOD, "%s %s (%s)%s%s", again ? "open again" : "open",
                 client->settings->url, vital_conn_peer(conn),
@@ -309,7 +306,7 @@ static vital_heartbeat heartbeat_of(const connect_settings *settings)
 static int begin(connect_state *client, vital_loop *loop)
 {
     const connect_settings *settings = client->settings;
-    const vital_connect_options options = {
+    vital_connect_options options = {
         .url = settings->url,
         .events = {.open = on_open,
                    .message = on_message,
@@ -327,6 +324,7 @@ static int begin(connect_state *client, vital_loop *loop)
         .headers = settings->headers,
         .subprotocols = settings->subprotocols,
     };
+    client_apply(&options, &settings->client);
     client->attend = (cli_attend){.loop = loop, .user = client, .turn = each_turn};
     attend_watch_fd(&client->attend, client->signals, on_signal);
     attend_watch_fd(&client->attend, STDIN_FILENO, on_stdin);
@@ -339,7 +337,7 @@ static int run(connect_state *client)
     int error = lines_init(&client->lines, client->settings->message_bytes);
     if (error == 0)
         error = vital_loop_create(&loop);
-    client->signals = error == 0 ? signals_open() : -1;
+    client->signals = error == 0 ? signals_open(0) : -1;
     if (client->signals < 0) {
         output_problem(&client->output, "cannot start: %s",
                        error < 0 ? vital_strerror(error) : strerror(errno));
@@ -383,6 +381,8 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
          "shortest pause before a later retry (500ms)"},
         {"retry-max", 0, OPTION_DURATION, {.duration_ms = &to->reconnect.max_ms}, "TIME",
          "longest pause before a later retry (1m)"},
+        {"retry-untrusted", 0, OPTION_FLAG, {.flag = &to->reconnect.untrusted}, NULL,
+         "come back after UNTRUSTED too: the certificate may be renewed"},
         {"no-retry", 'n', OPTION_FLAG, {.flag = &to->reconnect.never}, NULL,
          "do not come back: the first verdict is final"},
         {"header", 'H', OPTION_TEXTS, {.texts = &to->headers}, "'NAME: VALUE'",
@@ -402,6 +402,8 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
         {0},
     };
     /* clang-format on */
+    cli_option more[CLIENT_OPTIONS];
+    client_options(more, &to->client);
     const options_page page = {
         .command = program,
         .about = "Sends lines from stdin as messages and prints messages as lines, over a\n"
@@ -410,6 +412,7 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
         .after = "Exit codes: 0 closed by us or with 1000, 2 bad usage, 10 and up by verdict:\n"
                  "see vital(1); 130 after Ctrl-C.\n",
         .table = table,
+        .more = more,
     };
     int result = options_read(options, &page, argc, argv);
     to->url = options->argument;

@@ -239,25 +239,33 @@ static int value_read(cli_options *options, const options_page *page, const cli_
 static size_t table_size(const cli_option *table)
 {
     size_t size = 0;
-    while (table[size].name != NULL)
+    while (table != NULL && table[size].name != NULL)
         size++;
     return size;
 }
 
+/* A row of the table, or of the rest of it. */
+static const cli_option *option_at(const options_page *page, size_t row)
+{
+    size_t size = table_size(page->table);
+    return row < size ? &page->table[row] : &page->more[row - size];
+}
+
 /* Owned by the caller; NULL if out of memory. */
-static struct poptOption *popt_table(const cli_option *table, size_t size)
+static struct poptOption *popt_table(const options_page *page, size_t size)
 {
     struct poptOption *rows = calloc(size + 2, sizeof *rows);
     if (rows == NULL)
         return NULL;
     for (size_t i = 0; i < size; i++) {
+        const cli_option *option = option_at(page, i);
         rows[i] = (struct poptOption){
-            .longName = table[i].name,
-            .shortName = table[i].letter,
-            .argInfo = table[i].kind == OPTION_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
+            .longName = option->name,
+            .shortName = option->letter,
+            .argInfo = option->kind == OPTION_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
             .val = (int)i + 1,
-            .descrip = table[i].help,
-            .argDescrip = table[i].value,
+            .descrip = option->help,
+            .argDescrip = option->value,
         };
     }
     rows[size] = (struct poptOption){
@@ -306,7 +314,8 @@ static int read_options(cli_options *options, poptContext context, const options
         char *text = poptGetOptArg(context);
         if (text != NULL)
             options->kept[options->kept_count++] = text;
-        int result = value_read(options, page, &page->table[row - 1], text, words);
+        const cli_option *option = option_at(page, (size_t)row - 1);
+        int result = value_read(options, page, option, text, words);
         if (result != OPTIONS_READY)
             return result;
     }
@@ -338,12 +347,12 @@ static int read_argument(cli_options *options, poptContext context, const option
 int options_read(cli_options *options, const options_page *page, int argc, const char **argv)
 {
     int result;
-    size_t size = table_size(page->table);
+    size_t size = table_size(page->table) + table_size(page->more);
     size_t words = (size_t)argc;
     poptContext context = NULL;
     *options = (struct cli_options){0};
 
-    struct poptOption *rows = popt_table(page->table, size);
+    struct poptOption *rows = popt_table(page, size);
     /* A word gives at most one string, a row at most one array; `-abc` is one
      * word of many options, but only the last of them can have a value. */
     options->kept = calloc(words + size + 1, sizeof *options->kept);

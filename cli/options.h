@@ -48,6 +48,7 @@ typedef struct options_page {
     const char *argument; /* what its one argument is called; NULL: it takes none */
     const char *after;    /* the last lines of --help */
     const cli_option *table;
+    const cli_option *more; /* the rest of the table; NULL: none */
 } options_page;
 
 typedef struct cli_options {

@@ -180,6 +180,11 @@ json_t *output_text(const char *text)
     return string;
 }
 
+json_t *output_known(const char *text)
+{
+    return text[0] == '\0' ? json_null() : output_text(text);
+}
+
 json_t *output_base64(vital_bytes bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

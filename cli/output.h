@@ -56,6 +56,7 @@ void output_problem(cli_output *output, const char *format, ...)
 /* For JSON: a string from anywhere, with `?` for what is not UTF-8; base64;
  * milliseconds from microseconds, and null for what is negative, hence unknown. */
 json_t *output_text(const char *text);
+json_t *output_known(const char *text); /* null for "" */
 json_t *output_base64(vital_bytes bytes);
 json_t *output_ms(int64_t us);
 json_t *output_whole_ms(int64_t ms);

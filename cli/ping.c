@@ -29,6 +29,7 @@
 #include <vital/vital.h>
 
 #include "attend.h"
+#include "client.h"
 #include "exits.h"
 #include "options.h"
 #include "output.h"
@@ -52,6 +53,7 @@ typedef struct ping_settings {
     int timeout_ms;
     const char *text; /* NULL: ping frames */
     const char *const *headers;
+    client_settings client;
     bool json;
     bool compress;
     bool quiet;
@@ -357,37 +359,42 @@ static void on_alarm(void *user)
 
 /* -------------------------------------------------------------- connection */
 
-static void report_opening(ping_state *ping, const vital_opening *opening)
+/* Adds "tls 1.2 ms, "; nothing for what did not happen. */
+static void add_phase(char *text, size_t room, const char *name, int64_t took_us)
+{
+    size_t used = strlen(text);
+    if (took_us >= 0)
+        snprintf(text + used, room - used, "%s %s, ", name, words_ms(took_us).text);
+}
+
+static void report_opening(ping_state *ping)
 {
     const char *url = ping->settings->url;
     if (ping->settings->json) {
-        output_event(&ping->output,
-                     json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:o}", "event", "open", "url",
-                               output_text(url), "peer", output_text(ping->peer), "compressed",
-                               (int)vital_conn_compressed(ping->conn), "name_ms",
-                               output_ms(opening->name_us), "connect_ms",
-                               output_ms(opening->connect_us), "upgrade_ms",
-                               output_ms(opening->upgrade_us)));
+        json_t *event = json_pack("{s:s, s:o, s:o}", "event", "open", "url", output_text(url),
+                                  "peer", output_text(ping->peer));
+        client_tell(event, ping->conn);
+        output_event(&ping->output, event);
         return;
     }
-    char name[64] = "";
-    if (opening->name_us >= 0)
-        snprintf(name, sizeof name, "name %s, ", words_ms(opening->name_us).text);
+    vital_opening took;
+    vital_conn_opening(ping->conn, &took);
+    char phases[256] = "";
     bool local = strncmp(url, "ws+unix:", strlen("ws+unix:")) == 0;
-    output_line(&ping->output, "PING %s (%s): %s%s %s, upgrade %s%s", url, ping->peer, name,
-                local ? "socket" : "tcp", words_ms(opening->connect_us).text,
-                words_ms(opening->upgrade_us).text,
+    add_phase(phases, sizeof phases, "name", took.name_us);
+    add_phase(phases, sizeof phases, local ? "socket" : "tcp", took.connect_us);
+    add_phase(phases, sizeof phases, "tls", took.tls_us);
+    output_line(&ping->output, "PING %s (%s): %supgrade %s%s", url, ping->peer, phases,
+                words_ms(took.upgrade_us).text,
                 vital_conn_compressed(ping->conn) ? ", compressed" : "");
 }
 
 static void on_open(vital_conn *conn, bool resumed)
 {
     ping_state *ping = vital_user(conn);
-    vital_opening opening;
     (void)resumed; /* a connection that does not come back resumes nothing */
-    vital_conn_opening(conn, &opening);
     snprintf(ping->peer, sizeof ping->peer, "%s", vital_conn_peer(conn));
-    report_opening(ping, &opening);
+    report_opening(ping);
     ping->opened = true;
     ping->start_us = attend_now_us();
     ping->next_us = ping->start_us;
@@ -432,7 +439,7 @@ static int run(ping_state *ping)
     const ping_settings *settings = ping->settings;
     vital_loop *loop = NULL;
     int error = vital_loop_create(&loop);
-    ping->signals = error < 0 ? -1 : signals_open();
+    ping->signals = error < 0 ? -1 : signals_open(0);
     if (ping->signals < 0 || getrandom(ping->run, RUN_BYTES, 0) != RUN_BYTES) {
         output_problem(&ping->output, "cannot start: %s", strerror(errno));
         goto fail;
@@ -440,7 +447,7 @@ static int run(ping_state *ping)
     ping->attend = (cli_attend){.loop = loop, .user = ping, .turn = each_turn};
     attend_watch_fd(&ping->attend, ping->signals, on_signal);
 
-    const vital_connect_options options = {
+    vital_connect_options options = {
         .url = settings->url,
         .events = {.open = on_open, .message = on_message, .pong = on_pong, .close = on_close},
         .user = ping,
@@ -450,6 +457,7 @@ static int run(ping_state *ping)
         .compression = {.enabled = settings->compress},
         .headers = settings->headers,
     };
+    client_apply(&options, &settings->client);
     error = vital_connect(&ping->conn, loop, &options);
     if (error < 0) {
         output_problem(&ping->output, "%s", vital_loop_problem(loop));
@@ -492,12 +500,15 @@ static int read_settings(cli_options *options, ping_settings *to, int argc, cons
         {0},
     };
     /* clang-format on */
+    cli_option more[CLIENT_OPTIONS];
+    client_options(more, &to->client);
     const options_page page = {
         .command = program,
         .about = "Measures whether a WebSocket answers, and how fast.",
         .argument = "URL",
         .after = "Exit codes: 0 answered, 1 unanswered, 2 anything else.\n",
         .table = table,
+        .more = more,
     };
     int result = options_read(options, &page, argc, argv);
     to->url = options->argument;

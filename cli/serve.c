@@ -52,6 +52,7 @@ typedef struct serve_settings {
     int beat_ms;
     int answer_ms;
     const char *beat_text;
+    vital_tls tls; /* for network addresses; without a cert_file: none */
     size_t message_bytes;
     int connections;
     int threads;
@@ -115,13 +116,17 @@ static void on_open(vital_conn *conn, bool resumed)
     snprintf(client->peer, sizeof client->peer, "%s", peer);
     vital_set_user(conn, client);
     uint64_t here = atomic_fetch_add(&serve->here, 1) + 1;
+    vital_tls_facts tls;
+    vital_conn_tls(conn, &tls);
     if (serve->settings->json && !serve->settings->quiet)
         output_event(&serve->output,
-                     json_pack("{s:s, s:I, s:o, s:b, s:I}", "event", "open", "id",
+                     json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:I}", "event", "open", "id",
                                (json_int_t)client->id, "peer", output_text(peer), "compressed",
-                               (int)vital_conn_compressed(conn), "connections", (json_int_t)here));
-    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s (%s)%s", client->id, peer,
-                words_count(here, "connection").text,
+                               (int)vital_conn_compressed(conn), "tls", output_known(tls.version),
+                               "certificate", output_known(tls.peer), "connections",
+                               (json_int_t)here));
+    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s%s%s (%s)%s", client->id, peer,
+                tls.peer[0] != '\0' ? ", " : "", tls.peer, words_count(here, "connection").text,
                 vital_conn_compressed(conn) ? ", compressed" : "");
 }
 
@@ -173,6 +178,11 @@ static void on_close(vital_conn *conn, const vital_verdict *verdict)
 
 /* ----------------------------------------------------------------- workers */
 
+static bool is_local(const char *address)
+{
+    return strncmp(address, "unix:", strlen("unix:")) == 0;
+}
+
 static int listen_on(serve_worker *worker, size_t index, const char *address)
 {
     serve_state *serve = worker->serve;
@@ -180,6 +190,7 @@ static int listen_on(serve_worker *worker, size_t index, const char *address)
     bool silent = settings->beat_ms == VITAL_NEVER;
     const vital_listen_options options = {
         .address = address,
+        .tls = is_local(address) ? (vital_tls){.cert_file = NULL} : settings->tls,
         .events = {.open = on_open, .message = on_message, .close = on_close},
         .user = &worker->nobody,
         .heartbeat = {.kind = silent ? VITAL_BEAT_NONE : VITAL_BEAT_PING,
@@ -201,10 +212,11 @@ static int listen_on(serve_worker *worker, size_t index, const char *address)
     return error;
 }
 
-/* "127.0.0.1:9001" of "ws://127.0.0.1:9001/": what the other workers listen on. */
+/* "127.0.0.1:9001" of "wss://127.0.0.1:9001/": what the other workers listen on. */
 static void note_address(serve_state *serve, size_t index, const char *url)
 {
-    const char *host = strncmp(url, "ws://", 5) == 0 ? url + 5 : url;
+    const char *after = strstr(url, "://");
+    const char *host = after != NULL ? after + strlen("://") : url;
     snprintf(serve->addresses[index], ADDRESS_BYTES, "%.*s", (int)strcspn(host, "/"), host);
 }
 
@@ -275,6 +287,28 @@ static void worker_drain(void *arg)
     }
 }
 
+/* The first speaks for all: they read the same files. */
+static void worker_reload(void *arg)
+{
+    serve_worker *worker = arg;
+    serve_state *serve = worker->serve;
+    for (size_t i = 0; i < serve->listen_count; i++) {
+        vital_server *server = worker->servers[i];
+        if (server == NULL || strncmp(vital_server_url(server), "wss:", strlen("wss:")) != 0)
+            continue;
+        if (vital_server_reload_tls(server) < 0) {
+            output_problem(&serve->output, "the certificates stay as they were: %s",
+                           vital_loop_problem(worker->loop));
+            return;
+        }
+    }
+    if (worker != serve->workers)
+        return;
+    if (serve->settings->json)
+        output_event(&serve->output, json_pack("{s:s}", "event", "reloaded"));
+    output_note(&serve->output, OUTPUT_PLAIN, "reloaded the certificates");
+}
+
 static void worker_stop(void *arg)
 {
     serve_worker *worker = arg;
@@ -299,14 +333,21 @@ static void workers_finish(serve_state *serve)
 
 /* -------------------------------------------------------------------- life */
 
-static void on_signal(void *user)
+/* False if one of them cannot be told. */
+static bool tell_workers(serve_state *serve, void (*what)(void *worker))
 {
-    serve_state *serve = user;
-    int number = signals_take(serve->signals);
-    if (number == 0)
-        return;
-    if (serve->draining)
-        signals_obey(number);
+    for (int i = 0; i < serve->worker_count; i++) {
+        int error = vital_loop_post(serve->workers[i].loop, what, &serve->workers[i]);
+        if (error < 0) {
+            output_problem(&serve->output, "cannot tell a worker: %s", vital_strerror(error));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drain(serve_state *serve, int number)
+{
     serve->draining = true;
     uint64_t here = atomic_load(&serve->here);
     if (serve->settings->json)
@@ -316,13 +357,20 @@ static void on_signal(void *user)
     output_note(&serve->output, OUTPUT_PLAIN, "%s: closing %s with %d",
                 number == SIGINT ? "interrupted" : "terminated",
                 words_count(here, "connection").text, serve->settings->drain_code);
-    for (int i = 0; i < serve->worker_count; i++) {
-        int error = vital_loop_post(serve->workers[i].loop, worker_drain, &serve->workers[i]);
-        if (error < 0) {
-            output_problem(&serve->output, "cannot drain: %s", vital_strerror(error));
-            signals_obey(number);
-        }
-    }
+    if (!tell_workers(serve, worker_drain))
+        signals_obey(number);
+}
+
+static void on_signal(void *user)
+{
+    serve_state *serve = user;
+    int number = signals_take(serve->signals);
+    if (number == SIGHUP)
+        tell_workers(serve, worker_reload);
+    else if (number != 0 && serve->draining)
+        signals_obey(number);
+    else if (number != 0)
+        drain(serve, number);
 }
 
 static void announce(serve_state *serve)
@@ -368,7 +416,8 @@ static int run(serve_state *serve)
 {
     int result = EXITS_TROUBLE;
     allow_many_descriptors();
-    serve->signals = signals_open();
+    /* Without certificates to reload, a hang-up is what it is everywhere. */
+    serve->signals = signals_open(serve->settings->tls.cert_file != NULL ? SIGHUP : 0);
     serve->workers = calloc((size_t)serve->worker_count, sizeof *serve->workers);
     if (serve->signals < 0 || serve->workers == NULL) {
         output_problem(&serve->output, "cannot start: %s", strerror(errno));
@@ -409,7 +458,7 @@ static int check(const serve_settings *settings, const options_page *page)
     if (settings->drain_code != GOING_AWAY && settings->drain_code != SERVICE_RESTART)
         return options_complain(page, "--drain-code is %d or %d", GOING_AWAY, SERVICE_RESTART);
     for (const char *const *address = settings->listen; *address != NULL; address++) {
-        if (settings->threads > 1 && strncmp(*address, "unix:", 5) == 0)
+        if (settings->threads > 1 && is_local(*address))
             return options_complain(page, "a Unix socket has one listener: %s needs --threads 1",
                                     *address);
         if (strlen(*address) >= ADDRESS_BYTES)
@@ -439,6 +488,12 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
          "be repeated"},
         {"compress", 'z', OPTION_FLAG, {.flag = &to->compress}, NULL,
          "compress messages for clients that offer it (permessage-deflate)"},
+        {"cert", 0, OPTION_TEXT, {.text = &to->tls.cert_file}, "FILE",
+         "speak wss, with this certificate (PEM) and those between it and its root"},
+        {"key", 0, OPTION_TEXT, {.text = &to->tls.key_file}, "FILE",
+         "its key (in the file of --cert)"},
+        {"client-ca", 0, OPTION_TEXT, {.text = &to->tls.ca_file}, "FILE",
+         "let in only clients with a certificate of one of these (PEM)"},
         {"threads", 'n', OPTION_NUMBER,
          {.number = &to->threads, .least = 1, .most = THREADS_MOST}, "COUNT",
          "loops that share the port, each in its thread (1)"},
@@ -461,7 +516,8 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         .command = program,
         .about = "Echoes what it is sent, answers heartbeats and watches its clients' pulse.",
         .after = "SIGTERM or Ctrl-C drains: every connection is closed, then it ends with 0. A\n"
-                 "second one ends it at once.\n",
+                 "second one ends it at once. SIGHUP reads the files of --cert, --key and\n"
+                 "--client-ca again.\n",
         .table = table,
     };
     int result = options_read(options, &page, argc, argv);

@@ -12,15 +12,17 @@
 
 #include "exits.h"
 
-int signals_open(void)
+int signals_open(int another)
 {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGINT);
-    sigaddset(&both, SIGTERM);
+    sigset_t all;
+    sigemptyset(&all);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    if (another != 0)
+        sigaddset(&all, another);
     signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &both, NULL);
-    return signalfd(-1, &both, SFD_NONBLOCK | SFD_CLOEXEC);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    return signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 int signals_take(int fd)

@@ -1,13 +1,13 @@
 /*
- * SIGINT and SIGTERM as a descriptor that becomes readable, so that they are
+ * SIGINT, SIGTERM and perhaps SIGHUP as a descriptor that becomes readable, so that they are
  * handled between two turns of the loop like anything else.
  */
 #ifndef VITAL_CLI_SIGNALS_H
 #define VITAL_CLI_SIGNALS_H
 
-/* Blocks both signals, for threads made later too, and ignores SIGPIPE. Returns
- * a descriptor, or -1 with errno set. */
-int signals_open(void);
+/* Blocks SIGINT, SIGTERM and `another` (0: no other), for threads made later too,
+ * and ignores SIGPIPE. Returns a descriptor, or -1 with errno set. */
+int signals_open(int another);
 
 /* The signal that came; 0 if none has. */
 int signals_take(int fd);

@@ -43,8 +43,8 @@ class Answered(PingCase):
         url = self.serve().url
         run = self.run_vital("ping", "--json", "-c", "2", "-i", "20ms", url, status=0)
         opened, first, second, summary, closed = run.events()
-        self.assertEqual(set(opened), {"event", "url", "peer", "compressed", "name_ms",
-                                       "connect_ms", "upgrade_ms"})
+        self.assertEqual(set(opened), {"event", "url", "peer", "compressed", "tls", "name_ms",
+                                       "connect_ms", "tls_ms", "upgrade_ms"})
         self.assertEqual((opened["event"], opened["url"], opened["peer"], opened["name_ms"]),
                          ("open", url, url.split("/")[2], None))
         for field in ("connect_ms", "upgrade_ms"):

@@ -255,8 +255,9 @@ class Log(ServeCase):
         server = self.serve()
         client = self.dial(server)
         peer = "%s:%d" % client.sock.getsockname()
-        self.assertEqual(server.event("open"), {"event": "open", "id": 1, "peer": peer, "compressed": False,
-                                                "connections": 1})
+        self.assertEqual(server.event("open"), {
+            "event": "open", "id": 1, "peer": peer, "compressed": False, "tls": None,
+            "certificate": None, "connections": 1})
         client.send(CLOSE, close_payload(4000, "had enough"))
         lost = server.event("close")
         self.assertGreaterEqual(lost.pop("open_ms"), 0)
