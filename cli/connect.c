@@ -164,14 +164,14 @@ static void on_open(vital_conn *conn, bool resumed)
     client->doubtful = false;
     if (client->settings->json) {
         json_t *event = json_pack("{s:s, s:b, s:o, s:o, s:o}", "event", "open", "resumed",
-                                  (int)resumed, "url", output_text(client->settings->url), "peer",
+                                  (int)resumed, "url", output_text(vital_conn_url(conn)), "peer",
                                   output_text(vital_conn_peer(conn)), "subprotocol",
                                   output_text(vital_conn_subprotocol(conn)));
         client_tell(event, conn);
         output_event(&client->output, event);
     }
     output_note(&client->output, OUTPUT_GOOD, "%s %s (%s)%s%s", again ? "open again" : "open",
-                client->settings->url, vital_conn_peer(conn),
+                vital_conn_url(conn), vital_conn_peer(conn),
                 vital_conn_compressed(conn) ? ", compressed" : "",
                 resumed ? ", nothing was lost" : "");
     resume_stdin(client);

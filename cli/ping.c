@@ -39,6 +39,7 @@
 enum {
     RUN_BYTES = 8,
     PAYLOAD_BYTES = RUN_BYTES + 4,
+    URL_SHOWN = 1024,
     SLOTS = 8192,      /* pings of which the answer is awaited; older ones are lost */
     GOODBYE_MS = 1000, /* to wait for the peer's close: the summary is out already */
     NORMAL = 1000,     /* RFC 6455 7.4.1 */
@@ -80,6 +81,7 @@ typedef struct ping_state {
     vital_conn *conn; /* NULL once the verdict is in */
     int signals;
     unsigned char run[RUN_BYTES];
+    char url[URL_SHOWN]; /* without credentials, after redirects */
     char peer[128];
     int64_t start_us; /* of the first ping */
     int64_t next_us;  /* when the next one is due */
@@ -132,7 +134,7 @@ static void summarize_words(ping_state *ping, int64_t took_us, double loss_perce
 {
     const ping_tally *tally = &ping->tally;
     cli_output *output = &ping->output;
-    output_line(output, "--- %s ---", ping->settings->url);
+    output_line(output, "--- %s ---", ping->url);
     output_line(output,
                 "%" PRIu32 " sent, %" PRIu32 " answered, %" PRIu32 " late, %" PRIu32
                 " lost (%.3g%%), time %" PRId64 " ms",
@@ -369,7 +371,7 @@ static void add_phase(char *text, size_t room, const char *name, int64_t took_us
 
 static void report_opening(ping_state *ping)
 {
-    const char *url = ping->settings->url;
+    const char *url = ping->url;
     if (ping->settings->json) {
         json_t *event = json_pack("{s:s, s:o, s:o}", "event", "open", "url", output_text(url),
                                   "peer", output_text(ping->peer));
@@ -393,6 +395,7 @@ static void on_open(vital_conn *conn, bool resumed)
 {
     ping_state *ping = vital_user(conn);
     (void)resumed; /* a connection that does not come back resumes nothing */
+    snprintf(ping->url, sizeof ping->url, "%s", vital_conn_url(conn));
     snprintf(ping->peer, sizeof ping->peer, "%s", vital_conn_peer(conn));
     report_opening(ping);
     ping->opened = true;
@@ -463,6 +466,7 @@ static int run(ping_state *ping)
         output_problem(&ping->output, "%s", vital_loop_problem(loop));
         goto fail;
     }
+    snprintf(ping->url, sizeof ping->url, "%s", vital_conn_url(ping->conn));
     error = attend_run(&ping->attend);
     if (error < 0) {
         output_problem(&ping->output, "%s", vital_strerror(error));

@@ -62,6 +62,7 @@ typedef struct vital_policy {
     const char *host;             /* client: the Host header */
     const char *path;             /* client: path and query */
     const char *const *headers;   /* client: "Name: value" */
+    bool follow;                  /* client: VITAL_EVENT_REDIRECT, not a verdict */
     const char *const *subprotocols;
     bool ask;                   /* server: VITAL_EVENT_REQUEST, not an automatic yes */
     const char *const *origins; /* server: as vital_listen_options */
@@ -82,9 +83,12 @@ typedef struct vital_failure {
 } vital_failure;
 
 typedef enum vital_event_type {
-    VITAL_EVENT_CONNECT, /* client: bring a stream, then vital_engine_connected() */
-    VITAL_EVENT_REQUEST, /* server: to be answered by vital_engine_respond() */
-    VITAL_EVENT_HTTP,    /* server: a plain request, likewise */
+    VITAL_EVENT_CONNECT,  /* client: bring a stream, then vital_engine_connected() */
+    VITAL_EVENT_REDIRECT, /* client: end the stream; bring another, with host, path and
+                             headers in the policy as they are to be there, or
+                             vital_engine_unfollowed() */
+    VITAL_EVENT_REQUEST,  /* server: to be answered by vital_engine_respond() */
+    VITAL_EVENT_HTTP,     /* server: a plain request, likewise */
     VITAL_EVENT_OPEN,
     VITAL_EVENT_MESSAGE,
     VITAL_EVENT_PONG,
@@ -96,7 +100,8 @@ typedef enum vital_event_type {
 typedef struct vital_event {
     vital_event_type type;
     union {
-        const vital_request *request; /* until the next event is asked for */
+        const vital_request *request; /* until the next event is asked for, as the next */
+        const char *location;         /* of a redirect; not trusted */
         struct {
             vital_kind kind;
             vital_bytes bytes;
@@ -120,6 +125,9 @@ void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error
 /* Client: what will not have happened if the time for opening is over now: "the
  * server did not finish the TLS handshake within the time limit". Borrowed. */
 void vital_engine_awaits(vital_engine *engine, const char *late);
+/* Client, before the next event after VITAL_EVENT_REDIRECT: it stays a rejection.
+ * `why` is part of the verdict's sentence; copied. */
+void vital_engine_unfollowed(vital_engine *engine, vital_clock clock, const char *why);
 
 /* Server: answers VITAL_EVENT_REQUEST or VITAL_EVENT_HTTP, as vital_respond().
  * After an error *problem is a static sentence. */

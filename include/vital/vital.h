@@ -121,6 +121,16 @@ typedef struct vital_reconnect {
     bool untrusted; /* come back after UNTRUSTED too: a certificate may be renewed */
 } vital_reconnect;
 
+/* -------------------------------------------------------------- credentials */
+
+/* Of a client: an Authorization header. A user, with a password or without, or a
+ * bearer's token. */
+typedef struct vital_credentials {
+    const char *user;
+    const char *password;
+    const char *bearer;
+} vital_credentials;
+
 /* ------------------------------------------------------------------- limits */
 
 /* Zero means the default, never "unlimited". */
@@ -308,8 +318,14 @@ void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
 /* ------------------------------------------------------------------- client */
 
 typedef struct vital_connect_options {
-    const char *url; /* ws:// or wss://host[:port]/path?query, ws+unix:/socket[:/path] */
-    vital_tls tls;   /* for wss:// */
+    /* ws:// or wss://[user:password@]host[:port]/path?query, ws+unix:/socket[:/path] */
+    const char *url;
+    vital_credentials credentials;
+    /* Redirects to follow in one attempt, to ws from ws and to wss; 0: 5, VITAL_NEVER:
+     * none. To another scheme, host or port nothing of the credentials, the headers
+     * and the certificate is taken along. */
+    int redirects;
+    vital_tls tls; /* for wss:// */
     vital_events events;
     void *user;
     vital_heartbeat heartbeat;
@@ -340,8 +356,11 @@ int vital_ping(vital_conn *conn, vital_bytes payload);
 void vital_close(vital_conn *conn, uint16_t code, const char *reason);
 
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
-size_t vital_conn_queued(const vital_conn *conn);           /* bytes accepted, not sent */
-const char *vital_conn_peer(const vital_conn *conn);        /* "192.0.2.7:51234"; "" while away */
+size_t vital_conn_queued(const vital_conn *conn);    /* bytes accepted, not sent */
+const char *vital_conn_peer(const vital_conn *conn); /* "192.0.2.7:51234"; "" while away */
+/* Client: where it connects to, after redirects, and without credentials. "" of a
+ * server's. Until the next attempt. */
+const char *vital_conn_url(const vital_conn *conn);
 const char *vital_conn_subprotocol(const vital_conn *conn); /* "" if none */
 bool vital_conn_compressed(const vital_conn *conn);         /* both sides have agreed on it */
 vital_loop *vital_conn_loop(const vital_conn *conn);

@@ -239,6 +239,8 @@ static bool next_flagged(vital_engine *engine, vital_event *out)
         out->type = (vital_event_type)type;
         if (type == VITAL_EVENT_REQUEST || type == VITAL_EVENT_HTTP)
             out->request = &engine->opening->request;
+        if (type == VITAL_EVENT_REDIRECT)
+            out->location = engine->opening->failure.location;
         if (type == VITAL_EVENT_CLOSED)
             vt_engine_write_verdict(engine, &out->verdict);
         if (type == VITAL_EVENT_HEALTH) {

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 
 #include "close_code.h"
+#include "redirect.h"
+
+enum { LOCATION_SHOWN = 160 }; /* of what a redirect points to, in a verdict */
 
 void vt_engine_forget_opening(vital_engine *engine)
 {
@@ -148,6 +151,32 @@ int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_re
 
 /* -------------------------------------------------------------- the peer's part */
 
+/* A client's: what the server answered becomes the verdict. */
+static void fail_opening(vital_engine *engine, vital_clock clock, const char *why_unfollowed)
+{
+    const vt_opening_failure *failure = &engine->opening->failure;
+    vt_ending *ending = &engine->ending;
+    char location[LOCATION_SHOWN], what[LOCATION_SHOWN + 256];
+    snprintf(what, sizeof what, "%s", failure->what);
+    if (failure->location != NULL) {
+        vt_redirect_show(location, sizeof location, failure->location);
+        snprintf(what, sizeof what, "%s%spointing to %s%s%s%s", failure->what,
+                 failure->what[0] != '\0' ? ", " : "", location, why_unfollowed != NULL ? " (" : "",
+                 why_unfollowed != NULL ? why_unfollowed : "", why_unfollowed != NULL ? ")" : "");
+    }
+    if (failure->cause == VITAL_REJECTED)
+        ending->status = failure->status;
+    vt_ending_decide(ending, failure->cause, VT_CLOSE_ABNORMAL, what);
+    ending->retry_after_s = failure->retry_after_s;
+    vt_engine_lose(engine, clock);
+}
+
+void vital_engine_unfollowed(vital_engine *engine, vital_clock clock, const char *why)
+{
+    assert(engine->state == VT_CONNECTING && engine->opening != NULL);
+    fail_opening(engine, clock, why);
+}
+
 void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
 {
     vt_opening *opening = engine->opening;
@@ -171,12 +200,13 @@ void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
             vt_engine_refuse(engine, clock, opening->failure.status, opening->failure.what);
             break;
         }
-        if (opening->failure.cause == VITAL_REJECTED)
-            engine->ending.status = opening->failure.status;
-        vt_ending_decide(&engine->ending, opening->failure.cause, VT_CLOSE_ABNORMAL,
-                         opening->failure.what);
-        engine->ending.retry_after_s = opening->failure.retry_after_s;
-        vt_engine_lose(engine, clock);
+        if (opening->failure.location != NULL && engine->policy->follow) {
+            engine->state = VT_CONNECTING; /* within the same limit of time */
+            engine->input = (vt_input){NULL, 0};
+            vt_engine_flag(engine, VITAL_EVENT_REDIRECT);
+            break;
+        }
+        fail_opening(engine, clock, NULL);
         break;
     }
 }

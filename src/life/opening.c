@@ -77,6 +77,7 @@ static vt_opening_outcome judge_response(vt_opening *opening, const vital_policy
     if (response->status != 101) {
         fail(opening, VITAL_REJECTED, response->status, response->reason);
         opening->failure.retry_after_s = response->retry_after_s;
+        opening->failure.location = response->location;
         return VT_OPENING_FAILED;
     }
     opening->deflate = response->deflate;

@@ -28,10 +28,11 @@ typedef enum vt_opening_outcome {
 } vt_opening_outcome;
 
 typedef struct vt_opening_failure {
-    vital_cause cause; /* REJECTED, MISBEHAVED or OVERFLOW */
-    int status;        /* client: what the server said; server: what to say to the client */
-    int retry_after_s; /* -1: not said */
-    const char *what;  /* as long as the opening lives */
+    vital_cause cause;    /* REJECTED, MISBEHAVED or OVERFLOW */
+    int status;           /* client: what the server said; server: what to say to the client */
+    int retry_after_s;    /* -1: not said */
+    const char *what;     /* as long as the opening lives, as the next */
+    const char *location; /* client: where a redirect points; else NULL */
 } vt_opening_failure;
 
 typedef struct vt_opening {

@@ -61,7 +61,7 @@ static const struct row {
     {VITAL_REJECTED, 429, 429, AS_TOLD, 30000, 120000},
     {VITAL_REJECTED, 503, 503, AS_TOLD, 30000, 120000},
     {VITAL_REJECTED, 500, 599, BACKOFF, 0, 0},
-    {VITAL_REJECTED, 0, UINT16_MAX, STOP, 0, 0}, /* redirects too: not followed yet */
+    {VITAL_REJECTED, 0, UINT16_MAX, STOP, 0, 0}, /* redirects that were not followed too */
 
     {VITAL_SILENT, 0, 0, BACKOFF, 0, 0},
     {VITAL_STUCK, 0, 0, BACKOFF, 0, 0},

@@ -1,8 +1,7 @@
 /*
- * Where a client's streams come from: its URL is dialled, and what answers is led
- * through TLS, if the URL says so. When to try, when to
- * give up and when to come back is the engine's affair; this file only does what
- * it is asked.
+ * Where a client's streams come from: its target is dialled, and what answers is
+ * led through TLS, if the target says so. When to try, when to give up and when to
+ * come back is the engine's affair; this file only does what it is asked.
  */
 #include <vital/vital.h>
 
@@ -13,18 +12,16 @@
 #include "dial.h"
 #include "passage.h"
 #include "string_list.h"
-#include "url.h"
+#include "target.h"
 
 struct client {
     vital_conn conn; /* first */
     vital_policy policy;
     vital_events events;
-    vt_url url;
-    char **texts; /* owned, as the next two: what the policy points to */
-    char **headers;
+    vt_target target;
+    char **texts; /* owned, as the next: what the policy points to */
     char **subprotocols;
-    vital_tls tls;      /* owned copy */
-    vt_passage_way way; /* owned: its policies */
+    vt_passage_way way; /* of this attempt */
     vt_dial *dial;      /* while there is no stream */
     vt_passage passage; /* while there is, and the server cannot be asked yet */
     vt_address address; /* that was reached */
@@ -107,14 +104,42 @@ static const vt_dial_events DIAL_EVENTS = {
     .failed = on_failed,
 };
 
-static void start_connecting(vital_conn *conn)
+/* From here on the request, the TLS and what is shown are those of the target. */
+static void aim(struct client *client)
 {
-    struct client *client = client_of(conn);
-    const vt_dial_to to = {
-        .socket = client->url.socket, .host = client->url.host, .port = client->url.port};
-    client->dial = vt_dial_start(conn->loop, &to, &DIAL_EVENTS, client);
+    const vt_url *url = vt_target_url(&client->target);
+    client->policy.host = url->authority;
+    client->policy.path = url->path;
+    client->policy.headers = vt_target_headers(&client->target);
+    client->way.tls = vt_target_tls(&client->target);
+    client->conn.url = url->text;
+}
+
+static void dial(struct client *client)
+{
+    const vt_url *url = vt_target_url(&client->target);
+    const vt_dial_to to = {.socket = url->socket, .host = url->host, .port = url->port};
+    aim(client);
+    client->dial = vt_dial_start(client->conn.loop, &to, &DIAL_EVENTS, client);
     if (client->dial == NULL)
         on_failed(client, ENOMEM, "no memory to connect");
+}
+
+static void start_connecting(vital_conn *conn)
+{
+    vt_target_begin(&client_of(conn)->target);
+    dial(client_of(conn));
+}
+
+static void redirect(vital_conn *conn, const char *location)
+{
+    struct client *client = client_of(conn);
+    const char *why = vt_target_follow(&client->target, location);
+    if (why != NULL) {
+        vital_engine_unfollowed(conn->engine, clock_of(client), why);
+        return;
+    }
+    dial(client);
 }
 
 static void abandon(vital_conn *conn)
@@ -129,11 +154,8 @@ static void abandon(vital_conn *conn)
 
 static void free_client(struct client *client)
 {
-    vt_url_finish(&client->url);
-    vt_tls_policy_release(client->way.tls);
-    vt_tls_options_finish(&client->tls);
+    vt_target_finish(&client->target);
     vt_string_list_free(client->texts);
-    vt_string_list_free(client->headers);
     vt_string_list_free(client->subprotocols);
     free(client);
 }
@@ -160,6 +182,7 @@ static void evict(vt_resident *resident)
 
 static const vt_conn_owner OWNER = {
     .connect = start_connecting,
+    .redirect = redirect,
     .abandon = abandon,
     .gone = gone,
 };
@@ -172,9 +195,8 @@ static int make_policy(struct client *client, vital_loop *loop,
                                                                  : options->heartbeat.text,
                                  options->heartbeat.reply, NULL};
     client->texts = vt_string_list_copy(texts);
-    client->headers = vt_string_list_copy(options->headers);
     client->subprotocols = vt_string_list_copy(options->subprotocols);
-    if (client->texts == NULL || client->headers == NULL || client->subprotocols == NULL)
+    if (client->texts == NULL || client->subprotocols == NULL)
         return VITAL_ENOMEM;
     client->policy = (vital_policy){
         .role = VITAL_CLIENT,
@@ -182,9 +204,10 @@ static int make_policy(struct client *client, vital_loop *loop,
         .limits = options->limits,
         .compression = options->compression,
         .reconnect = options->reconnect,
-        .host = client->url.authority,
-        .path = client->url.path,
-        .headers = (const char *const *)client->headers,
+        .host = client->target.asked.authority,
+        .path = client->target.asked.path,
+        .headers = (const char *const *)client->target.headers,
+        .follow = true,
         .subprotocols = (const char *const *)client->subprotocols,
     };
     client->policy.heartbeat.text = client->texts[0];
@@ -195,16 +218,6 @@ static int make_policy(struct client *client, vital_loop *loop,
             return VITAL_ENOMEM;
     }
     return vital_policy_init(&client->policy, problem);
-}
-
-/* What lies between the stream and the server. */
-static int make_way(struct client *client, char problem[VT_TLS_PROBLEM_BYTES])
-{
-    const vt_tls_setup setup = {
-        .options = &client->tls, .host = client->url.host, .peer = "server"};
-    if (!client->url.secure)
-        return 0;
-    return vt_tls_policy_create(&client->way.tls, &setup, problem);
 }
 
 int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_options *options)
@@ -218,25 +231,13 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     if (client == NULL)
         return vt_loop_fail(loop, VITAL_ENOMEM, "out of memory");
 
-    const char *problem = "out of memory";
-    char way_problem[VT_TLS_PROBLEM_BYTES];
-    vt_address unix_address;
-    int error = vt_url_parse(&client->url, options->url, &problem);
+    char target_problem[VT_TLS_PROBLEM_BYTES];
+    const char *problem = target_problem;
+    int error = vt_target_init(&client->target, options, target_problem);
     if (error != 0)
-        goto fail;
-    error = VITAL_EINVAL;
-    problem = "the path of the Unix socket is too long";
-    if (client->url.socket != NULL && !vt_address_unix(&unix_address, client->url.socket))
         goto fail;
     problem = "out of memory";
-    error = VITAL_ENOMEM;
-    if (!vt_tls_options_copy(&client->tls, &options->tls))
-        goto fail;
     error = make_policy(client, loop, options, &problem);
-    if (error != 0)
-        goto fail;
-    problem = way_problem;
-    error = make_way(client, way_problem);
     if (error != 0)
         goto fail;
     problem = "out of memory";
@@ -245,6 +246,7 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     if (error != 0)
         goto fail;
     client->conn.user = options->user;
+    client->conn.url = client->target.asked.text;
     vt_loop_settle(loop, &client->resident, evict);
     *out = &client->conn;
     return 0;

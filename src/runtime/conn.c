@@ -89,6 +89,13 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         conn->began_us = vt_loop_clock_now(conn->loop).now_us;
         conn->owner->connect(conn);
         break;
+    case VITAL_EVENT_REDIRECT:
+        end_stream(conn, VT_END_ABRUPT, (vital_bytes){NULL, 0});
+        forget_peer(conn);
+        conn->opening = (vital_opening){-1, -1, -1, -1}; /* of the last hop */
+        conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+        conn->owner->redirect(conn, event->location);
+        break;
     case VITAL_EVENT_REQUEST:
         take_request(conn, event->request, events->accept);
         break;
@@ -378,6 +385,11 @@ const char *vital_conn_peer(const vital_conn *conn)
         vt_address_text(cache->peer_text, &conn->peer);
     }
     return conn->peer_text;
+}
+
+const char *vital_conn_url(const vital_conn *conn)
+{
+    return conn->url != NULL ? conn->url : "";
 }
 
 const char *vital_conn_subprotocol(const vital_conn *conn)

@@ -16,6 +16,9 @@ typedef struct vt_conn_owner {
     /* Client: start the transport and vt_conn_adopt(), or report
      * vital_engine_unreachable(). NULL for a server. */
     void (*connect)(vital_conn *conn);
+    /* Client: as connect, but to where the location leads; or report
+     * vital_engine_unfollowed(). NULL for a server. */
+    void (*redirect)(vital_conn *conn, const char *location);
     /* Client: the attempt is over, whatever was under way. NULL for a server. */
     void (*abandon)(vital_conn *conn);
     /* The connection has ended for good, and its last callback has returned. The
@@ -31,6 +34,7 @@ struct vital_conn {
     void *user;
     vital_engine *engine;   /* owned */
     vt_transport transport; /* without a stream while away */
+    const char *url;        /* client: where to, to be shown; borrowed from the owner */
     vt_timer timer;         /* for the engine's deadline */
     vt_task settle;
     bool sending;     /* bytes of the engine's are in flight, or can no more be */

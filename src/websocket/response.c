@@ -11,6 +11,7 @@
 
 #include "draft.h"
 #include "handshake.h"
+#include "redirect.h"
 
 /* A server that asks for more than a week is not believed. */
 enum { RETRY_AFTER_MAX_S = 7 * 24 * 3600 };
@@ -228,6 +229,14 @@ static int retry_after_s(const vt_headers *headers)
     return seconds;
 }
 
+/* Two of them are none: nobody knows which one was meant. */
+static const char *location(const vt_headers *headers)
+{
+    size_t count;
+    const char *text = vt_headers_find(headers, "Location", &count);
+    return count == 1 ? text : NULL;
+}
+
 /* RFC 6455 4.1, what a client must check of a 101, items 2 to 6. */
 static const char *check_switch(vt_response *out, const vt_headers *headers, const char *key,
                                 const char *const *offered)
@@ -279,9 +288,11 @@ vt_response vt_response_parse(vt_head *head, const char *key, const char *const 
         return out;
     /* A refusal is one however sloppy its headers are: what a person wants to
      * know is the status. */
-    if (out.status != 101)
+    if (out.status != 101) {
         out.retry_after_s = retry_after_s(&headers);
-    else if (problem != 0)
+        if (problem == 0 && vt_redirect_status(out.status))
+            out.location = location(&headers);
+    } else if (problem != 0)
         out.violation = why;
     else
         out.violation = check_switch(&out, &headers, key, subprotocols);

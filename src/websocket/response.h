@@ -29,6 +29,7 @@ typedef struct vt_response {
     int status;              /* 101 if all is well; else the server's refusal */
     char reason[64];         /* the server's reason phrase, printable, cut short */
     int retry_after_s;       /* Retry-After in seconds; -1 if none */
+    const char *location;    /* where a redirect points, in the head's bytes; or NULL */
     const char *subprotocol; /* points into what was offered; NULL if none */
     vt_deflate_terms deflate;
     const char *violation; /* a 101 that breaks RFC 6455 4.1, or bytes that are

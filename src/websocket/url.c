@@ -15,6 +15,9 @@
 
 #include <vital/vital.h>
 
+#include "credentials.h"
+#include "percent.h"
+
 enum {
     WS_PORT = 80,   /* RFC 6455 3 */
     WSS_PORT = 443, /* RFC 6455 3 */
@@ -36,6 +39,8 @@ void vt_url_finish(vt_url *url)
     free(url->socket);
     free(url->path);
     free(url->authority);
+    vt_credentials_free(url->credentials);
+    free(url->text);
     *url = (vt_url){0};
 }
 
@@ -213,6 +218,43 @@ static char *authority_of(const vt_url *url)
 
 /* ------------------------------------------------------------------ ws, wss */
 
+/* Takes "user:password@" off the front of the authority (RFC 3986 3.2.1). Both
+ * are percent-decoded, each by itself: the colon between them is the first. */
+static int take_credentials(vt_url *out, span *authority, const char **problem)
+{
+    const char *at = memrchr(authority->text, '@', authority->size);
+    if (at == NULL)
+        return 0;
+    size_t size = (size_t)(at - authority->text);
+    const char *text = authority->text;
+    const char *colon = memchr(text, ':', size);
+    size_t user = colon != NULL ? (size_t)(colon - text) : size;
+    *authority = (span){at + 1, authority->size - size - 1};
+    *problem = "the credentials before the '@' are empty";
+    if (size == 0)
+        return VITAL_EINVAL;
+    *problem = "an '@' in the credentials of a URL is written %40";
+    if (memchr(text, '@', size) != NULL)
+        return VITAL_EINVAL;
+
+    out->credentials = calloc(1, size + 2);
+    if (out->credentials == NULL)
+        return VITAL_ENOMEM;
+    bool good = vt_percent_decode(out->credentials, size + 2, text, user, false);
+    size_t used = strlen(out->credentials);
+    *problem = "a user's name holds no colon (RFC 7617)";
+    if (good && strchr(out->credentials, ':') != NULL)
+        return VITAL_EINVAL;
+    out->credentials[used++] = ':';
+    if (good && colon != NULL)
+        good = vt_percent_decode(out->credentials + used, size + 2 - used, colon + 1,
+                                 size - user - 1, false);
+    for (const char *c = out->credentials; *c != '\0'; c++)
+        good = good && (unsigned char)*c >= 0x20 && *c != 0x7f;
+    *problem = good ? NULL : "the credentials of the URL are not well encoded";
+    return good ? 0 : VITAL_EINVAL;
+}
+
 /* `text` follows "ws://". 0 or an error with everything still in *out. */
 static int parse_network(vt_url *out, const char *text, const char **problem)
 {
@@ -220,10 +262,9 @@ static int parse_network(vt_url *out, const char *text, const char **problem)
     const char *rest = text + authority.size;
     span host;
     span port;
-    if (memchr(authority.text, '@', authority.size) != NULL) {
-        *problem = "credentials in the URL are not supported; use a header";
-        return VITAL_EINVAL;
-    }
+    int error = take_credentials(out, &authority, problem);
+    if (error != 0)
+        return error;
     *problem = cut_authority(authority, &host, &port);
     if (*problem == NULL && authority.text[0] != '[')
         *problem = host_problem(host);
@@ -246,7 +287,12 @@ static int parse_network(vt_url *out, const char *text, const char **problem)
     if (*problem != NULL)
         return VITAL_EINVAL;
     out->authority = authority_of(out);
-    return out->authority != NULL ? 0 : VITAL_ENOMEM;
+    if (out->authority == NULL || asprintf(&out->text, "%s://%s%s", out->secure ? "wss" : "ws",
+                                           out->authority, out->path) < 0) {
+        out->text = NULL;
+        return VITAL_ENOMEM;
+    }
+    return 0;
 }
 
 /* ----------------------------------------------------------------- ws+unix */
@@ -298,7 +344,15 @@ static int parse_unix(vt_url *out, const char *text, const char **problem)
     if (out->path == NULL || out->socket == NULL || out->authority == NULL)
         return VITAL_ENOMEM;
     *problem = vt_path_problem(out->path);
-    return *problem == NULL ? 0 : VITAL_EINVAL;
+    if (*problem != NULL)
+        return VITAL_EINVAL;
+    bool bare = strcmp(out->path, "/") == 0;
+    if (asprintf(&out->text, "ws+unix:%s%s%s", out->socket, bare ? "" : ":",
+                 bare ? "" : out->path) < 0) {
+        out->text = NULL;
+        return VITAL_ENOMEM;
+    }
+    return 0;
 }
 
 /* --------------------------------------------------------------- the whole */

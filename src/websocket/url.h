@@ -12,13 +12,15 @@ typedef struct vt_url {
     bool secure; /* wss */
     char *host;  /* without brackets; NULL for a Unix socket; owned */
     uint16_t port;
-    char *socket;    /* path of a Unix socket, "@name" if abstract, or NULL; owned */
-    char *path;      /* with the query, never empty; owned */
-    char *authority; /* what the Host header says: "[::1]:9001", "localhost"; owned */
+    char *socket;      /* path of a Unix socket, "@name" if abstract, or NULL; owned */
+    char *path;        /* with the query, never empty; owned */
+    char *authority;   /* what the Host header says: "[::1]:9001", "localhost"; owned */
+    char *credentials; /* "user:password", decoded, or NULL; owned, and wiped */
+    char *text;        /* the URL, to be shown: without the credentials; owned */
 } vt_url;
 
-/* 0, or VITAL_EINVAL with a static sentence in *problem, or VITAL_ENOMEM. A
- * fragment, credentials, spaces and control characters are problems. After a
+/* 0, or VITAL_EINVAL with a static sentence in *problem, which quotes nothing, or
+ * VITAL_ENOMEM. A fragment, spaces and control characters are problems. After a
  * problem *out is zeroed. */
 int vt_url_parse(vt_url *out, const char *text, const char **problem);
 void vt_url_finish(vt_url *url); /* accepts NULL and zeroed */

@@ -383,6 +383,7 @@ static void print_event(struct world *world, struct actor *actor, const vital_ev
         break;
     case VITAL_EVENT_REQUEST:
     case VITAL_EVENT_HTTP:
+    case VITAL_EVENT_REDIRECT:
         break;
     case VITAL_EVENT_OPEN:
         print(world, actor->side, link, "open");

@@ -205,6 +205,183 @@ static void a_server_that_hangs_up_instead_of_answering_is_unreachable(void **st
     assert_int_equal(seen.verdict.open_ms, -1);
 }
 
+/* -------------------------------------------------------------------- redirects */
+
+/* Two servers, the first of which answers everybody with this. */
+typedef struct crossing {
+    int first, second; /* listeners */
+    uint16_t first_port, second_port;
+    raw_peer peer; /* whoever came to the one that was waited for last */
+} crossing;
+
+static void begin_crossing(crossing *self)
+{
+    *self = (crossing){.peer = {.fd = -1}};
+    self->first = raw_listen(&self->first_port);
+    self->second = raw_listen(&self->second_port);
+}
+
+static const char *wait_for_request(live *test, crossing *self, int listener)
+{
+    raw_close(&self->peer);
+    step_until(test, raw_accept(&self->peer, listener), "the client comes");
+    step_until(test, raw_has(&self->peer, "\r\n\r\n"), "its request has come");
+    return (const char *)self->peer.bytes;
+}
+
+static void answer_found(const crossing *self, const char *location)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 4\r\n\r\ngone", location);
+    raw_send(&self->peer, text, strlen(text));
+}
+
+static void end_crossing(crossing *self)
+{
+    raw_close(&self->peer);
+    close(self->first);
+    close(self->second);
+}
+
+static void a_redirect_to_another_origin_is_followed_without_credentials_attack_a15(void **state)
+{
+    live *test = *state;
+    static const char *const headers[] = {"Cookie: session=1", "X-Api-Key: secret", NULL};
+    static const char *const offered[] = {"chat", NULL};
+    witness seen = {.opens = 0};
+    crossing self;
+    char url[128], to[64], shown[64];
+    begin_crossing(&self);
+    snprintf(url, sizeof url, "ws://user:word@127.0.0.1:%u/a", (unsigned)self.first_port);
+    vital_conn *conn = live_connect(test->loop, &(vital_connect_options){
+                                                    .url = url,
+                                                    .events = WITNESS,
+                                                    .user = &seen,
+                                                    .headers = headers,
+                                                    .subprotocols = offered,
+                                                    .reconnect = SOON,
+                                                });
+    snprintf(shown, sizeof shown, "ws://127.0.0.1:%u/a", (unsigned)self.first_port);
+    assert_string_equal(vital_conn_url(conn), shown);
+    const char *request = wait_for_request(test, &self, self.first);
+    assert_says(request, "\r\nAuthorization: Basic dXNlcjp3b3Jk\r\n");
+    assert_says(request, "\r\nCookie: session=1\r\n");
+
+    answer_found(&self, "/b"); /* here still */
+    request = wait_for_request(test, &self, self.first);
+    assert_int_equal(strncmp(request, "GET /b ", 7), 0);
+    assert_says(request, "\r\nAuthorization: Basic dXNlcjp3b3Jk\r\n");
+
+    snprintf(to, sizeof to, "http://127.0.0.1:%u/c?d", (unsigned)self.second_port);
+    answer_found(&self, to);
+    request = wait_for_request(test, &self, self.second);
+    assert_int_equal(strncmp(request, "GET /c?d HTTP/1.1\r\n", 19), 0);
+    assert_says(request, "\r\nSec-WebSocket-Protocol: chat\r\n");
+    assert_null(strstr(request, "Authorization"));
+    assert_null(strstr(request, "Cookie"));
+    assert_null(strstr(request, "X-Api-Key"));
+    raw_upgrade_server(test, &self.peer, -1);
+    step_until(test, seen.opens == 1, "the client is open");
+    assert_int_equal(seen.closes, 0);
+    snprintf(shown, sizeof shown, "ws://127.0.0.1:%u/c?d", (unsigned)self.second_port);
+    assert_string_equal(vital_conn_url(conn), shown);
+
+    raw_close(&self.peer); /* whom it loses there it looks for where it was told to */
+    request = wait_for_request(test, &self, self.first);
+    assert_int_equal(strncmp(request, "GET /a ", 7), 0);
+    assert_says(request, "\r\nCookie: session=1\r\n");
+    end_crossing(&self);
+    step_until(test, seen.closes >= 2, "the end is noticed");
+}
+
+static void a_loop_of_redirects_ends_and_says_where_it_pointed(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    crossing self;
+    begin_crossing(&self);
+    live_connect(test->loop, &(vital_connect_options){.url = url_of(self.first_port),
+                                                      .events = WITNESS,
+                                                      .user = &seen,
+                                                      .redirects = 2});
+    for (int i = 0; i < 3; i++) {
+        wait_for_request(test, &self, self.first);
+        answer_found(&self, "/round");
+    }
+    step_until(test, seen.closes == 1, "it is given up");
+    assert_cause(&seen, VITAL_REJECTED);
+    assert_int_equal(seen.verdict.status, 302);
+    assert_true(seen.verdict.final);
+    assert_string_equal(seen.verdict.text, "The server answered 302 Found, pointing to /round "
+                                           "(after too many redirects) instead of upgrading.");
+    end_crossing(&self);
+}
+
+static void a_redirect_to_nobody_is_unreachable(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    crossing self;
+    uint16_t port;
+    int bound = raw_bind(&port);
+    char to[64];
+    begin_crossing(&self);
+    connect_to(test->loop, &seen, url_of(self.first_port), NEVER);
+    wait_for_request(test, &self, self.first);
+    snprintf(to, sizeof to, "ws://127.0.0.1:%u/", (unsigned)port);
+    answer_found(&self, to);
+    step_until(test, seen.closes == 1, "nobody is there");
+    assert_cause(&seen, VITAL_UNREACHABLE);
+    assert_int_equal(seen.verdict.status, 0);
+    assert_says(seen.verdict.text, "Connection refused");
+    end_crossing(&self);
+    close(bound);
+}
+
+static void a_client_may_be_closed_while_it_is_redirected(void **state)
+{
+    live *test = *state;
+    witness seen = {.opens = 0};
+    crossing self;
+    char to[64];
+    begin_crossing(&self);
+    vital_conn *conn = connect_to(test->loop, &seen, url_of(self.first_port), SOON);
+    wait_for_request(test, &self, self.first);
+    snprintf(to, sizeof to, "ws://127.0.0.1:%u/", (unsigned)self.second_port);
+    answer_found(&self, to);
+    wait_for_request(test, &self, self.second);
+    vital_close(conn, 1000, NULL);
+    step_until(test, seen.closes == 1, "it is told");
+    assert_cause(&seen, VITAL_CLOSED_BY_US);
+    step_until(test, raw_ended(&self.peer), "the stream ends");
+    end_crossing(&self);
+}
+
+static void credentials_appear_in_no_sentence(void **state)
+{
+    live *test = *state;
+    static const char *const urls[] = {"ws://user:hunter2@h:0/", "ws://user:hunter2%@h/",
+                                       "ws://user:hunter2@/", "wss://us%3aer:hunter2@h/",
+                                       "ws://user:hunter2@h/ x"};
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        vital_conn *conn;
+        assert_int_equal(vital_connect(&conn, test->loop, &(vital_connect_options){.url = urls[i]}),
+                         VITAL_EINVAL);
+        assert_null(strstr(vital_loop_problem(test->loop), "hunter2"));
+    }
+    witness seen = {.opens = 0};
+    uint16_t port;
+    int bound = raw_bind(&port);
+    char url[64];
+    snprintf(url, sizeof url, "ws://user:hunter2@127.0.0.1:%u/", (unsigned)port);
+    vital_conn *conn = connect_to(test->loop, &seen, url, NEVER);
+    assert_null(strstr(vital_conn_url(conn), "hunter2"));
+    step_until(test, seen.closes == 1, "nobody is there");
+    assert_null(strstr(seen.verdict.text, "hunter2"));
+    close(bound);
+}
+
 /* ------------------------------------------------------------- what is asked for */
 
 static void the_request_says_what_the_options_say(void **state)
@@ -815,6 +992,11 @@ int main(void)
         live_test(an_http_server_that_knows_no_websocket_rejects),
         live_test(a_server_that_speaks_no_http_misbehaves),
         live_test(a_server_that_hangs_up_instead_of_answering_is_unreachable),
+        live_test(a_redirect_to_another_origin_is_followed_without_credentials_attack_a15),
+        live_test(a_loop_of_redirects_ends_and_says_where_it_pointed),
+        live_test(a_redirect_to_nobody_is_unreachable),
+        live_test(a_client_may_be_closed_while_it_is_redirected),
+        live_test(credentials_appear_in_no_sentence),
         live_test(the_request_says_what_the_options_say),
         live_test(a_subprotocol_is_agreed_on),
         live_test(a_text_heartbeat_is_answered_and_not_shown),

@@ -386,6 +386,79 @@ static void data_before_the_answer_is_refused_however_late_the_answer_rfc_4_1(vo
     assert_log(&server, "");
 }
 
+#define FOUND "HTTP/1.1 302 Found\r\nLocation: //b.example/y\r\n\r\n"
+
+static vital_policy following_client(void)
+{
+    vital_policy policy = usual_client;
+    policy.follow = true;
+    return policy;
+}
+
+static void a_redirect_asks_for_another_stream_within_the_same_limit(void **state)
+{
+    (void)state;
+    int64_t began_us = 7 * S; /* of every test's clock */
+    ask_as_client(following_client());
+    pass(3 * S);
+    come_text(&client, FOUND "what else it says");
+    assert_log(&client, "redirect://b.example/y");
+    assert_int_equal(client.closed, 0);
+    assert_int_equal(deadline(&client), began_us + 10 * S);
+    assert_int_equal(vital_engine_pending(client.engine, now).size, 0);
+    vital_engine_ended(client.engine, now, 0); /* of the stream that is left */
+
+    client.policy.host = "b.example";
+    client.policy.path = "/y";
+    connect_client();
+    static const char request[] = "GET /y HTTP/1.1\r\nHost: b.example\r\n";
+    assert_true(client.wire.size > sizeof request);
+    assert_memory_equal(client.wire.data, request, sizeof request - 1);
+    begin_end(&server, usual_server);
+    exchange();
+    assert_log(&client, "open");
+    send_text(&client, "hello");
+    exchange();
+    assert_log(&server, "open text:hello");
+}
+
+static void nobody_follows_for_longer_than_the_limit(void **state)
+{
+    (void)state;
+    ask_as_client(following_client());
+    come_text(&client, FOUND);
+    assert_log(&client, "redirect://b.example/y");
+    tick_at_deadline(&client);
+    assert_log(&client, "UNREACHABLE");
+    assert_int_equal(client.verdict.status, 0);
+}
+
+static void refuse_to_follow(struct end *end)
+{
+    vital_engine_unfollowed(end->engine, now, "it gives up TLS");
+}
+
+static void who_does_not_follow_says_where_it_pointed(void **state)
+{
+    (void)state;
+    ask_as_client(following_client());
+    client.on_redirect = refuse_to_follow;
+    come_text(&client, FOUND);
+    assert_log(&client, "redirect://b.example/y REJECTED");
+    assert_int_equal(client.verdict.status, 302);
+    assert_true(client.verdict.final);
+    assert_string_equal(client.verdict.text,
+                        "The server answered 302 Found, pointing to "
+                        "//b.example/y (it gives up TLS) instead of upgrading.");
+    finish_pair();
+
+    ask_as_client(usual_client); /* who never follows */
+    come_text(&client, "HTTP/1.1 307 \r\nLocation: http://u:secret@b/\r\n\r\n");
+    assert_log(&client, "REJECTED");
+    assert_string_equal(client.verdict.text,
+                        "The server answered 307 pointing to http://b/ instead of upgrading.");
+}
+
 static void rejections_come_back_when_the_server_said(void **state)
 {
     (void)state;
@@ -435,6 +508,9 @@ int main(void)
         TEST(an_application_that_thinks_too_long_is_answered_for),
         TEST(a_peer_that_leaves_while_the_application_thinks_is_gone),
         TEST(data_before_the_answer_is_refused_however_late_the_answer_rfc_4_1),
+        TEST(a_redirect_asks_for_another_stream_within_the_same_limit),
+        TEST(nobody_follows_for_longer_than_the_limit),
+        TEST(who_does_not_follow_says_where_it_pointed),
         TEST(rejections_come_back_when_the_server_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,11 @@ void pull(struct end *end)
         case VITAL_EVENT_REQUEST:
             note(end, "request:%s", vital_request_path(event.request));
             break;
+        case VITAL_EVENT_REDIRECT:
+            note(end, "redirect:%s", event.location);
+            if (end->on_redirect != NULL)
+                end->on_redirect(end);
+            break;
         case VITAL_EVENT_HTTP:
             note(end, "http:%s", vital_request_path(event.request));
             break;

@@ -33,6 +33,7 @@ struct end {
     int closed;   /* verdicts so far */
     vital_verdict verdict;
     void (*on_message)(struct end *end, vital_bytes message);
+    void (*on_redirect)(struct end *end);
     void *user;
 };
 

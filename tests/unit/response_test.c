@@ -356,6 +356,35 @@ static void another_status_is_a_refusal_with_its_words_rfc_4_1(void **state)
     assert_int_equal(strlen(parse_response(text, offered).reason), 63);
 }
 
+static void a_redirect_has_one_location_rfc_9110_10_2_2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *location;
+    } all[] = {
+        {"HTTP/1.1 302 Found\r\nlocation: /x \r\n\r\n", "/x"},
+        {"HTTP/1.1 308 \r\nLocation:\r\n\r\n", ""},
+        {"HTTP/1.1 302 Found\r\n\r\n", NULL},
+        {"HTTP/1.1 302 Found\r\nLocation: /x\r\nLocation: /x\r\n\r\n", NULL},
+        {"HTTP/1.1 302 Found\r\nLocation: /x\r\nBad header\r\n\r\n", NULL},
+        {"HTTP/1.1 300 Choices\r\nLocation: /x\r\n\r\n", NULL},
+        {"HTTP/1.1 304 Same\r\nLocation: /x\r\n\r\n", NULL},
+        {"HTTP/1.1 401 No\r\nLocation: /x\r\n\r\n", NULL},
+        {"HTTP/1.1 200 OK\r\nLocation: /x\r\n\r\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vt_head head;
+        assert_true(gather(&head, all[i].head, strlen(all[i].head), SIZE_MAX));
+        vt_response response = vt_response_parse(&head, KEY, offered, &NO_COMPRESSION);
+        assert_null(response.violation);
+        if (all[i].location == NULL)
+            assert_null(response.location);
+        else
+            assert_string_equal(response.location, all[i].location);
+        vt_head_finish(&head);
+    }
+}
+
 static void retry_after_is_read_in_seconds_rfc_9110_10_2_3(void **state)
 {
     (void)state;
@@ -462,6 +491,7 @@ int main(void)
         cmocka_unit_test(a_subprotocol_points_into_what_was_offered),
         cmocka_unit_test(a_101_is_strict_http),
         cmocka_unit_test(another_status_is_a_refusal_with_its_words_rfc_4_1),
+        cmocka_unit_test(a_redirect_has_one_location_rfc_9110_10_2_2),
         cmocka_unit_test(retry_after_is_read_in_seconds_rfc_9110_10_2_3),
         cmocka_unit_test(a_peer_that_does_not_speak_http_is_found_out),
         cmocka_unit_test(a_status_line_that_is_not_strict_is_a_violation_rfc_9112_4),

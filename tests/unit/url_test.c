@@ -58,6 +58,8 @@ static void assert_zeroed(const vt_url *url)
     assert_null(url->socket);
     assert_null(url->path);
     assert_null(url->authority);
+    assert_null(url->credentials);
+    assert_null(url->text);
     assert_int_equal(url->port, 0);
 }
 
@@ -196,13 +198,66 @@ static void a_fragment_is_a_problem_rfc_3(void **state)
     assert_problem("ws+unix:/run/x.sock:/p#y", "RFC 6455 section 3");
 }
 
-static void credentials_are_a_problem(void **state)
+static void credentials_are_decoded_and_not_shown_rfc_3986_3_2_1(void **state)
 {
     (void)state;
-    static const char words[] = "credentials in the URL are not supported; use a header";
-    assert_problem("ws://user@h/", words);
-    assert_problem("ws://user:word@h:80/", words);
-    assert_problem("ws://@h", words);
+    static const char *const all[][2] = {
+        {"ws://user@h/", "user:"},
+        {"ws://user:word@h:80/", "user:word"},
+        {"ws://user:@h/", "user:"},
+        {"ws://:word@h/", ":word"},
+        {"ws://u%40v:a%3Ab%2fc@h/", "u@v:a:b/c"},
+        {"ws://u:a:b@h/", "u:a:b"},
+        {"ws://u:1+1@h/", "u:1+1"},
+        {"ws://u:%C3%BC@h/", "u:\xc3\xbc"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vt_url url;
+        const char *problem;
+        if (vt_url_parse(&url, all[i][0], &problem) != 0)
+            fail_msg("%s: %s", all[i][0], problem);
+        assert_string_equal(url.credentials, all[i][1]);
+        assert_string_equal(url.host, "h");
+        assert_string_equal(url.authority, "h");
+        assert_string_equal(url.text, "ws://h/");
+        vt_url_finish(&url);
+    }
+}
+
+static void credentials_that_cannot_be_said_are_a_problem(void **state)
+{
+    (void)state;
+    assert_problem("ws://@h", "empty");
+    assert_problem("ws://a@b@h", "%40");
+    assert_problem("ws://a%3Ab@h", "colon");
+    assert_problem("ws://a:%4@h", "well encoded");
+    assert_problem("ws://a%:b@h", "well encoded");
+    assert_problem("ws://a:%0d%0aX:%20y@h", "well encoded");
+    assert_problem("ws://a%00:b@h", "well encoded");
+    assert_problem("ws://a:b\n@h", "well encoded");
+    assert_problem("ws://u:p@", "names no host");
+}
+
+static void a_url_is_shown_as_it_was_understood(void **state)
+{
+    (void)state;
+    static const char *const all[][2] = {
+        {"WS://H:80", "ws://h/"},
+        {"wss://h:443/a?b", "wss://h/a?b"},
+        {"ws://[::1]:9001/", "ws://[::1]:9001/"},
+        {"ws+unix:///run/x.sock", "ws+unix:/run/x.sock"},
+        {"ws+unix:@name:/a?b", "ws+unix:@name:/a?b"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vt_url url, again;
+        const char *problem;
+        assert_int_equal(vt_url_parse(&url, all[i][0], &problem), 0);
+        assert_string_equal(url.text, all[i][1]);
+        assert_int_equal(vt_url_parse(&again, url.text, &problem), 0);
+        assert_string_equal(again.text, url.text);
+        vt_url_finish(&url);
+        vt_url_finish(&again);
+    }
 }
 
 static void a_port_is_from_1_to_65535(void **state)
@@ -446,7 +501,9 @@ int main(void)
         cmocka_unit_test(an_ipv6_address_stands_in_brackets_rfc_3986_3_2_2),
         cmocka_unit_test(percent_encoding_is_left_alone),
         cmocka_unit_test(a_fragment_is_a_problem_rfc_3),
-        cmocka_unit_test(credentials_are_a_problem),
+        cmocka_unit_test(credentials_are_decoded_and_not_shown_rfc_3986_3_2_1),
+        cmocka_unit_test(credentials_that_cannot_be_said_are_a_problem),
+        cmocka_unit_test(a_url_is_shown_as_it_was_understood),
         cmocka_unit_test(a_port_is_from_1_to_65535),
         cmocka_unit_test(what_no_host_holds_is_a_problem),
         cmocka_unit_test(what_no_path_holds_is_a_problem),
