@@ -259,6 +259,8 @@ bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out
     bool told = (engine->events & 1u << VITAL_EVENT_CLOSED) == 0;
     if (!vt_engine_has_stream(engine) && told)
         forget_socket(engine);
+    if (engine->opened_us >= 0 && engine->opening != NULL)
+        vt_engine_forget_opening(engine); /* whoever was asked has done with the request */
     for (;;) {
         if (next_flagged(engine, out))
             return true;
@@ -287,7 +289,7 @@ vital_bytes vital_engine_pending(vital_engine *engine, vital_clock clock)
     vital_bytes bytes = vt_outbox_pending(
         &engine->outbox,
         &(vt_outbox_frames){
-            .open = engine->state >= VT_OPEN && engine->opening == NULL,
+            .open = engine->opened_us >= 0,
             /* What is sent in doubt may be lost with the socket, unproven; what is
              * held goes out whole, on this socket or the next one. */
             .hold_messages = engine->state == VT_OPEN && engine->heart.health == VITAL_DOUBTFUL,

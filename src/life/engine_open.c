@@ -70,9 +70,8 @@ static void open_up(vital_engine *engine, vital_clock clock, const vital_respons
             return;
         }
     }
-    const vt_deflate_terms deflate = engine->opening->deflate;
-    vt_engine_forget_opening(engine);
-    if (deflate.agreed && !start_packing(engine, &deflate)) {
+    const vt_deflate_terms *deflate = &engine->opening->deflate;
+    if (deflate->agreed && !start_packing(engine, deflate)) {
         vt_engine_lose_without_memory(engine, clock);
         return;
     }

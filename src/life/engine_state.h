@@ -44,7 +44,7 @@ struct vital_engine {
     vt_input input; /* lent by vital_engine_read() */
     vt_outbox outbox;
     vt_packing *packing; /* owned; NULL without compression */
-    vt_opening *opening; /* owned; NULL once open */
+    vt_opening *opening; /* owned; NULL once open and pulled */
     vt_heartbeat heart;
     vt_beat beat;
     vt_budget control; /* the peer's control frames */
