@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -12,6 +12,10 @@ ARGS ?=
 ONLY ?=
 # SEEDS for the simulation: one, or a range.
 SEEDS ?= 1..1000
+# Which cases of the differential test: of which SEED, how many, from which on.
+SEED ?= 1
+COUNT ?= 100000
+FIRST ?= 0
 
 # $(call compile,directory,options,environment,targets): builds all, or only the
 # targets, in the directory, which is configured at the first time and whenever
@@ -69,6 +73,12 @@ clang: ## the tests, built with clang
 conformance: build ## the RFC, requirement by requirement (ARGS: --list, a section, a word)
 	@env VITAL=build/vital SUBJECT=build/tests/conformance_subject \
 		/usr/bin/python3 -B tests/conformance/suite.py $(ARGS)
+
+differential: build ## COUNT cases of SEED through vital and through npm's ws: the same outcome
+	@tools/bootstrap differential
+	@tests/interop/packages
+	@FEED=build/tests/differential_feed node tests/differential/differential.js \
+		$(SEED) $(COUNT) $(FIRST)
 
 interop: build ## talk to other implementations, in both roles
 	@tools/bootstrap interop
