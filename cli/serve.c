@@ -51,6 +51,7 @@ typedef struct serve_settings {
     const char *const *origins; /* NULL: the same host and port */
     int beat_ms;
     int answer_ms;
+    int send_ms;
     const char *beat_text;
     vital_tls tls; /* for network addresses; without a cert_file: none */
     size_t message_bytes;
@@ -70,6 +71,9 @@ typedef struct serve_client {
     serve_state *serve;
     uint64_t id; /* from 1 */
     char peer[PEER_BYTES];
+    void *echo; /* owned; what waits for room in the queue, and reading with it */
+    size_t echo_bytes;
+    vital_kind echo_kind;
 } serve_client;
 
 typedef struct serve_worker {
@@ -105,7 +109,7 @@ static void on_open(vital_conn *conn, bool resumed)
     const serve_client *nobody = vital_user(conn);
     serve_state *serve = nobody->serve;
     const char *peer = vital_conn_peer(conn);
-    serve_client *client = malloc(sizeof *client);
+    serve_client *client = calloc(1, sizeof *client);
     (void)resumed;
     if (client == NULL) {
         vital_close(conn, TRY_AGAIN_LATER, "out of memory");
@@ -130,19 +134,45 @@ static void on_open(vital_conn *conn, bool resumed)
                 vital_conn_compressed(conn) ? ", compressed" : "");
 }
 
+/* Keeps the echo that has no place in the queue. False without memory. */
+static bool keep_echo(serve_client *client, vital_kind kind, vital_bytes message)
+{
+    free(client->echo);
+    client->echo = malloc(message.size + 1);
+    if (client->echo == NULL)
+        return false;
+    memcpy(client->echo, message.data, message.size);
+    client->echo_bytes = message.size;
+    client->echo_kind = kind;
+    return true;
+}
+
+/* A client that writes faster than it reads is read no faster than it reads. */
 static void on_message(vital_conn *conn, vital_kind kind, vital_bytes message)
 {
-    const serve_client *client = vital_user(conn);
+    serve_client *client = vital_user(conn);
     int error = vital_send(conn, kind, message);
+    if (error == VITAL_EFULL && keep_echo(client, kind, message)) {
+        vital_pause(conn, true);
+        return;
+    }
     if (error == 0 || error == VITAL_ECLOSED) /* a closing connection is owed no echo */
         return;
     output_problem(&client->serve->output,
                    "#%" PRIu64 " cannot be sent an echo, so it is closed: %s", client->id,
                    vital_strerror(error));
-    if (error == VITAL_EFULL)
-        vital_close(conn, TRY_AGAIN_LATER, "too slow: the echoes are not being read");
-    else
-        vital_close(conn, INTERNAL_ERROR, "the echo could not be sent");
+    vital_close(conn, INTERNAL_ERROR, "the echo could not be sent");
+}
+
+static void on_drain(vital_conn *conn)
+{
+    serve_client *client = vital_user(conn);
+    void *echo = client->echo;
+    client->echo = NULL;
+    vital_pause(conn, false);
+    if (echo != NULL)
+        on_message(conn, client->echo_kind, (vital_bytes){echo, client->echo_bytes});
+    free(echo);
 }
 
 static void log_close(const serve_client *client, const vital_verdict *verdict)
@@ -173,6 +203,7 @@ static void on_close(vital_conn *conn, const vital_verdict *verdict)
     if (client->id == 0)
         return;
     atomic_fetch_sub(&client->serve->here, 1);
+    free(client->echo);
     free(client);
 }
 
@@ -191,15 +222,16 @@ static int listen_on(serve_worker *worker, size_t index, const char *address)
     const vital_listen_options options = {
         .address = address,
         .tls = is_local(address) ? (vital_tls){.cert_file = NULL} : settings->tls,
-        .events = {.open = on_open, .message = on_message, .close = on_close},
+        .events = {.open = on_open, .message = on_message, .drain = on_drain, .close = on_close},
         .user = &worker->nobody,
         .heartbeat = {.kind = silent ? VITAL_BEAT_NONE : VITAL_BEAT_PING,
                       .interval_ms = silent ? 0 : settings->beat_ms,
                       .answer_ms = settings->answer_ms,
                       .text = settings->beat_text},
-        /* a message of the largest size fits beside another, and many small ones */
+        /* a message of the largest size fits, and many small ones */
         .limits = {.message_bytes = settings->message_bytes,
-                   .queue_bytes = 2 * settings->message_bytes + SPARE_BYTES,
+                   .queue_bytes = settings->message_bytes + SPARE_BYTES,
+                   .send_ms = settings->send_ms,
                    .connections = settings->connections},
         .compression = {.enabled = settings->compress},
         .subprotocols = settings->subprotocols,
@@ -481,6 +513,8 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
          "the in-band beat of clients, answered by itself (heartbeat); '' for none"},
         {"answer-within", 'a', OPTION_DURATION, {.duration_ms = &to->answer_ms}, "TIME",
          "how long a beat may stay without an answer (10s, then by the round trip)"},
+        {"send-within", 0, OPTION_DURATION, {.duration_ms = &to->send_ms}, "TIME",
+         "how long a client may take nothing of what waits for it (60s)"},
         {"subprotocol", 'p', OPTION_TEXTS, {.texts = &to->subprotocols}, "NAME",
          "speak a subprotocol; may be repeated, the preferred one first"},
         {"origin", 'o', OPTION_TEXTS, {.texts = &to->origins}, "ORIGIN",

@@ -159,6 +159,12 @@ int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind,
 int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload);
 void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, const char *reason);
 
+/* As vital_pause(). A caller whose engine is paused reads no more from its stream:
+ * what is left of the bytes that it has lent is copied. After a resumption, which
+ * may come by itself, vital_engine_next() goes on with that. */
+void vital_engine_pause(vital_engine *engine, vital_clock clock, bool pause);
+bool vital_engine_paused(const vital_engine *engine);
+
 vital_health vital_engine_health(const vital_engine *engine);
 void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pulse *out);
 size_t vital_engine_queued(const vital_engine *engine);

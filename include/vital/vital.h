@@ -142,6 +142,9 @@ typedef struct vital_limits {
     int close_ms;         /* the closing handshake; 0: 5 s */
     int control_per_s;    /* pings and pongs from the peer; 0: 20, burst of 100 */
     int connections;      /* of a server; 0: 100000 */
+    int message_ms;       /* from a message's first byte to its last; 0: 1 min, and
+                             what message_bytes take at 16 KB/s */
+    int send_ms;          /* for which nothing leaves though something waits; 0: 60 s */
 } vital_limits;
 
 /* -------------------------------------------------------------- compression */
@@ -348,6 +351,13 @@ int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message);
  * VITAL_ESTATE while the connection is not open, VITAL_EFULL while an earlier one
  * has not left; no drain follows that. */
 int vital_ping(vital_conn *conn, vital_bytes payload);
+
+/* Reads no more from the peer, or again: for who cannot keep up with it. Messages
+ * wait, in the system, and the peer is slowed down; so do its beats, which stay
+ * without an answer. Ours go on, and no silence is held against the peer. Takes
+ * effect at once, also within a callback; only while the connection is open, and
+ * it ends with the socket and with vital_close(). */
+void vital_pause(vital_conn *conn, bool pause);
 
 /* Sends what is queued, then says goodbye; the verdict comes to `close`. The
  * code is 1000 to 1014 (not 1004 to 1006) or 3000 to 4999, the reason at most

@@ -48,6 +48,7 @@ int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_en
     engine->policy = policy;
     engine->entropy = entropy;
     engine->opened_us = -1;
+    vt_engine_forget_flow(engine);
     engine->rules = (vt_reader_rules){
         .expect_masked = policy->role == VITAL_SERVER,
         .message_bytes = policy->limits.message_bytes,
@@ -88,6 +89,7 @@ void vital_engine_destroy(vital_engine *engine)
     vt_reader_finish(&engine->reader);
     vt_outbox_finish(&engine->outbox);
     stop_packing(engine);
+    vt_engine_forget_flow(engine);
     free(engine->subprotocol);
     free(engine);
 }
@@ -114,6 +116,7 @@ static void forget_socket(vital_engine *engine)
     vt_engine_forget_opening(engine);
     vt_reader_finish(&engine->reader);
     stop_packing(engine);
+    vt_engine_forget_flow(engine);
     if (engine->state == VT_GONE)
         vt_outbox_clear(&engine->outbox);
     else
@@ -133,6 +136,8 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
         return;
     }
     engine->input = (vt_input){bytes, size};
+    if (engine->flow.held_size > 0)
+        vt_engine_hold(engine, clock); /* behind what has not been pulled yet */
     if (engine->state == VT_CLOSING)
         vt_engine_extend_closing(engine, clock); /* the peer has still things to say */
     if (engine->state >= VT_OPEN && vt_heartbeat_heard(&engine->heart, clock))
@@ -175,6 +180,15 @@ static bool take_pong(vital_engine *engine, vital_clock clock, vital_bytes paylo
     return false;
 }
 
+/* The late answer to a ping beat that was forgotten: asked for, and no flood. */
+static bool pays_a_debt(vital_engine *engine, vital_bytes payload)
+{
+    if (engine->heart.owed == 0 || payload.size != VT_NONCE_BYTES)
+        return false;
+    engine->heart.owed--;
+    return true;
+}
+
 static bool within_budget(vital_engine *engine, vital_clock clock)
 {
     if (vt_budget_take(&engine->control, engine->policy->limits.control_per_s, CONTROL_BURST_S,
@@ -195,6 +209,7 @@ static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *it
         out->type = VITAL_EVENT_MESSAGE;
         out->message.kind = item->type == VT_ITEM_TEXT ? VITAL_TEXT : VITAL_BINARY;
         out->message.bytes = bytes;
+        engine->flow.message_awake_us = -1;
         return item->type == VT_ITEM_BINARY || take_text(engine, clock, bytes);
     case VT_ITEM_PING:
         if (within_budget(engine, clock) && vt_outbox_pong(&engine->outbox, bytes) != 0)
@@ -203,7 +218,8 @@ static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *it
     case VT_ITEM_PONG:
         out->type = VITAL_EVENT_PONG;
         out->pong = bytes;
-        return take_pong(engine, clock, bytes) && within_budget(engine, clock);
+        return take_pong(engine, clock, bytes) &&
+               (pays_a_debt(engine, bytes) || within_budget(engine, clock));
     case VT_ITEM_CLOSE:
         vt_engine_take_close(engine, clock, item);
         return false;
@@ -264,6 +280,10 @@ bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out
     for (;;) {
         if (next_flagged(engine, out))
             return true;
+        if (vital_engine_paused(engine))
+            vt_engine_hold(engine, clock);
+        else if (engine->state == VT_OPEN || engine->state == VT_CLOSING)
+            vt_engine_unhold(engine);
         if (engine->state == VT_OPENING && engine->input.size > 0) {
             vt_engine_feed_opening(engine, clock);
         } else if ((engine->state == VT_OPEN || engine->state == VT_CLOSING) &&
@@ -275,7 +295,14 @@ bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out
             /* Whoever asks on has done with the last message: an idle connection
              * keeps no buffer of it. */
             vt_reader_release(&engine->reader);
-            return false;
+            if (engine->state == VT_OPEN)
+                vt_engine_note_message(engine, clock);
+            if (engine->flow.end_waits) {
+                engine->flow.end_waits = false;
+                vital_engine_ended(engine, clock, engine->flow.end_error);
+            }
+            if (engine->events == 0)
+                return false;
         }
     }
 }
@@ -299,6 +326,8 @@ vital_bytes vital_engine_pending(vital_engine *engine, vital_clock clock)
         vt_engine_lose_without_memory(engine, clock);
         return (vital_bytes){NULL, 0};
     }
+    if (bytes.size > 0)
+        vt_engine_offered(engine, clock);
     return bytes;
 }
 
@@ -308,6 +337,7 @@ void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size)
         return;
     engine->stalled_us = clock.stalled_us;
     vt_outbox_left left = vt_outbox_written(&engine->outbox, size);
+    vt_engine_progressed(engine, clock);
 
     if (engine->state == VT_OPEN || engine->state == VT_CLOSING) {
         vt_heartbeat_spoke(&engine->heart, clock);
@@ -334,9 +364,13 @@ static int64_t credited_deadline_us(const vital_engine *engine)
 
 int64_t vital_engine_deadline(const vital_engine *engine)
 {
+    const vital_heartbeat *heartbeat = &engine->policy->heartbeat;
     switch (engine->state) {
-    case VT_OPEN:
-        return vt_heartbeat_deadline(&engine->heart, &engine->policy->heartbeat);
+    case VT_OPEN: {
+        int64_t heart_us = vt_heartbeat_deadline(&engine->heart, heartbeat);
+        int64_t flow_us = vt_engine_flow_deadline(engine);
+        return flow_us < heart_us ? flow_us : heart_us;
+    }
     case VT_AWAY:
         return engine->deadline_us; /* our own absence: nothing to credit */
     default:
@@ -346,6 +380,8 @@ int64_t vital_engine_deadline(const vital_engine *engine)
 
 static void tick_open(vital_engine *engine, vital_clock clock)
 {
+    if (vt_engine_too_slow(engine, clock))
+        return;
     switch (
         vt_heartbeat_tick(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock)) {
     case VT_BEAT_NOTHING:

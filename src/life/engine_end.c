@@ -153,7 +153,7 @@ void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error
 
 void vital_engine_ended(vital_engine *engine, vital_clock clock, int error)
 {
-    if (!vt_engine_has_stream(engine))
+    if (!vt_engine_has_stream(engine) || vt_engine_put_off_end(engine, clock, error))
         return;
     vt_ending *ending = &engine->ending;
     if (!ending->decided)
@@ -311,11 +311,13 @@ void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
 {
     const vt_ending *ending = &engine->ending;
     int64_t awake_us = ending->clock.now_us - ending->clock.stalled_us;
+    int64_t quiet_since_us = ending->cause == VITAL_SLOW ? engine->flow.offered_awake_us
+                                                         : engine->heart.sign_awake_us;
     vt_ending_verdict(ending, out);
     vital_engine_pulse(engine, ending->clock, &out->pulse);
     vt_circumstances circumstances = {
         .what = ending->what,
-        .quiet_ms = (awake_us - engine->heart.sign_awake_us) / 1000,
+        .quiet_ms = (awake_us - quiet_since_us) / 1000,
         .could_not_send = ending->could_not_send,
         .text_beat = engine->policy->heartbeat.kind == VITAL_BEAT_TEXT,
         .refused_by_us = engine->policy->role == VITAL_SERVER,

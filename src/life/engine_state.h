@@ -29,6 +29,18 @@ typedef enum vt_engine_state {
     VT_GONE,
 } vt_engine_state;
 
+/* See engine_flow.c. Stamps are of the clock less all stalls; -1: there is none. */
+typedef struct vt_flow {
+    bool paused;
+    int64_t paused_awake_us; /* since when */
+    uint8_t *held;           /* owned; what came and was not pulled before the pause */
+    size_t held_size;        /* 0 while it is the input */
+    bool end_waits;          /* the stream has ended behind what is held */
+    int end_error;
+    int64_t offered_awake_us; /* bytes have been given out, and none have left since */
+    int64_t message_awake_us; /* a message has begun, and is not complete */
+} vt_flow;
+
 struct vital_engine {
     const vital_policy *policy;
     vital_entropy entropy;
@@ -41,7 +53,8 @@ struct vital_engine {
 
     vt_reader_rules rules;
     vt_reader reader;
-    vt_input input; /* lent by vital_engine_read() */
+    vt_input input; /* lent by vital_engine_read(), or the rest in `held` */
+    vt_flow flow;
     vt_outbox outbox;
     vt_packing *packing; /* owned; NULL without compression */
     vt_opening *opening; /* owned; NULL once open and pulled */
@@ -83,6 +96,24 @@ static inline bool vt_engine_has_stream(const vital_engine *engine)
 
 /* Who was told that the queue is full hears once that half of it is free. */
 void vt_engine_tell_drain(vital_engine *engine);
+
+/* ---- engine_flow.c */
+
+/* Bytes have been given out, or some of them have left. */
+void vt_engine_offered(vital_engine *engine, vital_clock clock);
+void vt_engine_progressed(vital_engine *engine, vital_clock clock);
+/* OPEN: when somebody will have been too slow; and whether it has been so long,
+ * which has then ended the socket. */
+int64_t vt_engine_flow_deadline(const vital_engine *engine);
+bool vt_engine_too_slow(vital_engine *engine, vital_clock clock);
+/* All that has come was pulled: a message has begun, or not. */
+void vt_engine_note_message(vital_engine *engine, vital_clock clock);
+/* Paused: the rest of the lent bytes is kept; else what was kept is the input. */
+void vt_engine_hold(vital_engine *engine, vital_clock clock);
+void vt_engine_unhold(vital_engine *engine);
+/* Whether an end of the stream is put off until what is held has been pulled. */
+bool vt_engine_put_off_end(vital_engine *engine, vital_clock clock, int error);
+void vt_engine_forget_flow(vital_engine *engine);
 
 /* ---- engine_open.c */
 

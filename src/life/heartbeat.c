@@ -82,6 +82,7 @@ void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
     heart->left_us = clock.now_us;
     heart->left_awake_us = awake_us(clock);
     heart->sign_awake_us = heart->left_awake_us;
+    heart->blurred = heart->paused;
     heart->beats_sent++;
 }
 
@@ -110,13 +111,27 @@ void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact)
     bool slept = clock.now_us - heart->left_us != awake_us(clock) - heart->left_awake_us;
     bool another = !exact && heart->owed > 0;
     heart->owed = another ? heart->owed - 1 : 0;
-    if (!slept && !another)
+    if (!slept && !another && !heart->blurred)
         measure(heart, clock.now_us - heart->left_us);
+}
+
+bool vt_heartbeat_pause(vt_heartbeat *heart, vital_clock clock, bool pause)
+{
+    bool doubted = pause && heart->health == VITAL_DOUBTFUL;
+    if (heart->paused == pause)
+        return false;
+    heart->paused = pause;
+    heart->blurred = true;
+    if (pause)
+        heart->health = VITAL_ALIVE; /* as far as can be told */
+    else
+        heart->sign_awake_us = awake_us(clock); /* the silence that counts begins now */
+    return doubted;
 }
 
 int64_t vt_heartbeat_answer_limit_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
 {
-    if (policy->answer_ms == VITAL_NEVER)
+    if (policy->answer_ms == VITAL_NEVER || heart->paused)
         return VT_NEVER_US;
     if (policy->answer_ms > 0)
         return (int64_t)policy->answer_ms * 1000;

@@ -44,6 +44,8 @@ typedef enum vt_beat_state {
 typedef struct vt_heartbeat {
     vt_beat_state state;
     vital_health health;
+    bool paused;           /* we do not read: silence says nothing */
+    bool blurred;          /* OUT: we did not read all the time, so its time is no round trip */
     uint32_t owed;         /* beats that were forgotten and may still be answered */
     int64_t interval_us;   /* this time's, jittered; VT_NEVER_US: never */
     int64_t heard_us;      /* when bytes last came */
@@ -77,6 +79,11 @@ void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock); /* any byte lef
 void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);  /* the beat has wholly left */
 /* A matched answer came. `exact`: it can be the answer to no other beat. */
 void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);
+
+/* We read no more, or again. While we do not, beats still leave, but no answer is
+ * insisted on: our own not reading is never the peer's death. True if this ended
+ * a doubt. */
+bool vt_heartbeat_pause(vt_heartbeat *heart, vital_clock clock, bool pause);
 
 vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *policy,
                                  const vital_entropy *entropy, vital_clock clock);

@@ -20,6 +20,9 @@ enum {
     DEFAULT_HEADER_BYTES = 8 * 1024,
     DEFAULT_OPEN_MS = 10 * 1000,
     DEFAULT_CLOSE_MS = 5 * 1000,
+    DEFAULT_MESSAGE_MS = 60 * 1000,
+    SLOW_BYTES_A_MS = 16, /* what a bad mobile network still has */
+    DEFAULT_SEND_MS = 60 * 1000,
     DEFAULT_CONTROL_PER_S = 20,
     DEFAULT_CONNECTIONS = 100 * 1000,
     DEFAULT_FIRST_MS = 2 * 1000,
@@ -67,7 +70,7 @@ static const char *complete_heartbeat(vital_heartbeat *heartbeat, vital_role rol
 static const char *complete_limits(vital_limits *limits)
 {
     if (limits->open_ms < 0 || limits->close_ms < 0 || limits->control_per_s < 0 ||
-        limits->connections < 0)
+        limits->connections < 0 || limits->message_ms < 0 || limits->send_ms < 0)
         return "a limit is negative";
     if (limits->message_bytes > MESSAGE_MAX_BYTES || limits->queue_bytes > MESSAGE_MAX_BYTES ||
         limits->header_bytes > MESSAGE_MAX_BYTES)
@@ -88,6 +91,10 @@ static const char *complete_limits(vital_limits *limits)
         limits->control_per_s = DEFAULT_CONTROL_PER_S;
     if (limits->connections == 0)
         limits->connections = DEFAULT_CONNECTIONS;
+    if (limits->message_ms == 0)
+        limits->message_ms = DEFAULT_MESSAGE_MS + (int)(limits->message_bytes / SLOW_BYTES_A_MS);
+    if (limits->send_ms == 0)
+        limits->send_ms = DEFAULT_SEND_MS;
     return NULL;
 }
 

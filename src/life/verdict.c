@@ -346,6 +346,21 @@ static void say_silent(struct sentence *sentence, const vital_verdict *verdict,
         add_error(sentence, "; the system says: ", verdict->error);
 }
 
+/* What our own side of the socket knows: how long it has taken no byte more, and
+ * that the peer, if it was heard meanwhile, is there. */
+static void say_slow(struct sentence *sentence, const vital_verdict *verdict, int64_t quiet_ms)
+{
+    const int64_t heard_ms = verdict->pulse.heard_ms;
+
+    add(sentence, "The peer does not read what we send: no byte of it has left for ");
+    add_duration(sentence, quiet_ms);
+    if (heard_ms >= 0 && heard_ms < quiet_ms) {
+        add(sentence, ", though the peer was heard ");
+        add_duration(sentence, heard_ms);
+        add(sentence, " ago");
+    }
+}
+
 static void say_cut(struct sentence *sentence, const vital_verdict *verdict, const char *what)
 {
     const int64_t silence_ms = verdict->pulse.heard_ms;
@@ -385,7 +400,6 @@ static void say_phrase(struct sentence *sentence, vital_cause cause, const char 
         [VITAL_UNTRUSTED] = "TLS established no trust",
         [VITAL_STUCK] = "The peer's host is up, but its program does not answer",
         [VITAL_DEAF] = "We hear the peer, but it does not hear us",
-        [VITAL_SLOW] = "The peer does not read what we send",
         [VITAL_MISBEHAVED] = "The peer broke the protocol",
         [VITAL_OVERFLOW] = "A limit of ours was reached",
         [VITAL_SUPERSEDED] = "The connection was resumed on another socket",
@@ -416,13 +430,15 @@ static void say(struct sentence *sentence, const vital_verdict *verdict,
     case VITAL_SILENT:
         say_silent(sentence, verdict, circumstances);
         break;
+    case VITAL_SLOW:
+        say_slow(sentence, verdict, circumstances->quiet_ms);
+        break;
     case VITAL_CUT:
         say_cut(sentence, verdict, what);
         break;
     case VITAL_UNTRUSTED:
     case VITAL_STUCK:
     case VITAL_DEAF:
-    case VITAL_SLOW:
     case VITAL_MISBEHAVED:
     case VITAL_OVERFLOW:
     case VITAL_SUPERSEDED:

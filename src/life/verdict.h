@@ -23,10 +23,10 @@ vt_retry vt_verdict_retry(const vital_verdict *verdict, int retry_after_s);
 
 /* What a sentence may name beyond the verdict's own fields. */
 typedef struct vt_circumstances {
-    const char *what;    /* what failed or was broken, in words without a full stop;
-                            REJECTED: the reason phrase; or NULL. Not trusted */
-    int64_t quiet_ms;    /* SILENT: how long nothing was heard after the beat left,
-                            or how long it could not; below 0: not known */
+    const char *what; /* what failed or was broken, in words without a full stop;
+                         REJECTED: the reason phrase; or NULL. Not trusted */
+    int64_t quiet_ms; /* SLOW: how long nothing has left. SILENT: how long nothing was heard after
+                         the beat left, or how long it could not; below 0: not known */
     bool could_not_send; /* SILENT: the beat itself was stuck in our queue */
     bool refused_by_us;  /* REJECTED: we are the server; what is our reason */
     bool text_beat;      /* the beat was an in-band message */

@@ -16,6 +16,7 @@ static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell
 {
     vt_transport_end(&conn->transport, how, farewell);
     conn->sending = false;
+    conn->paused = false;
     conn->send_error = 0;
 }
 
@@ -161,6 +162,17 @@ static void flush(vital_conn *conn)
     vt_transport_send(&conn->transport, bytes);
 }
 
+/* Reads on, if the engine is ready for it again. False if the connection is gone. */
+static bool resume(vital_conn *conn)
+{
+    if (!conn->paused || vital_engine_paused(conn->engine))
+        return true;
+    conn->paused = false;
+    vt_transport_pause(&conn->transport, false);
+    vt_transport_poll(&conn->transport);
+    return conn->engine != NULL;
+}
+
 static void settle(void *owner)
 {
     vital_conn *conn = owner;
@@ -168,6 +180,8 @@ static void settle(void *owner)
         return;
     flush(conn);
     if (!pull(conn)) /* flushing may have found the end */
+        return;
+    if (!resume(conn))
         return;
     int64_t deadline_us = vital_engine_deadline(conn->engine);
     if (deadline_us < conn->timer.at_us)
@@ -221,6 +235,8 @@ static void on_sent(void *owner, size_t size, int error)
     conn->sending = error != 0;
     conn->send_error = error;
     vital_engine_written(conn->engine, clock_of(conn), size);
+    if (error != 0 && conn->paused) /* then the reading side says nothing */
+        vital_engine_ended(conn->engine, clock_of(conn), error);
     vt_conn_touch(conn);
 }
 
@@ -350,6 +366,18 @@ int vital_ping(vital_conn *conn, vital_bytes payload)
     if (error == 0)
         vt_conn_touch(conn);
     return error;
+}
+
+void vital_pause(vital_conn *conn, bool pause)
+{
+    if (conn == NULL || conn->engine == NULL)
+        return;
+    vital_engine_pause(conn->engine, clock_of(conn), pause);
+    if (vital_engine_paused(conn->engine) && !conn->paused) {
+        conn->paused = true;
+        vt_transport_pause(&conn->transport, true);
+    }
+    vt_conn_touch(conn);
 }
 
 void vital_close(vital_conn *conn, uint16_t code, const char *reason)

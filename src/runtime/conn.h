@@ -38,6 +38,7 @@ struct vital_conn {
     vt_timer timer;         /* for the engine's deadline */
     vt_task settle;
     bool sending;     /* bytes of the engine's are in flight, or can no more be */
+    bool paused;      /* nothing is read: vital_pause() */
     int send_error;   /* why they cannot; the end itself comes from the reading side */
     bool pulling;     /* events are being dispatched, further up the stack */
     int64_t began_us; /* this phase of the opening */

@@ -254,6 +254,11 @@ void vt_transport_poll(vt_transport *transport)
     vt_stream_poll(transport->stream);
 }
 
+void vt_transport_pause(vt_transport *transport, bool pause)
+{
+    vt_stream_pause(transport->stream, pause);
+}
+
 /* ----------------------------------------------------------------- life cycle */
 
 void vt_transport_start(vt_transport *transport, vt_stream *stream,

@@ -49,6 +49,10 @@ bool vt_transport_ready(const vt_transport *transport);
 void vt_transport_send(vt_transport *transport, vital_bytes bytes); /* once ready */
 void vt_transport_poll(vt_transport *transport);
 
+/* Stops and goes on reading from the stream. What TLS has of it already still
+ * comes. */
+void vt_transport_pause(vt_transport *transport, bool pause);
+
 /* Also ends TLS as it should be ended, if it is a polite end. The farewell is not
  * sent if it is not ready. No effect without a stream. */
 void vt_transport_end(vt_transport *transport, vt_stream_end how, vital_bytes farewell);

@@ -234,20 +234,33 @@ class Echoes(ServeCase):
         lost = server.event("close")
         self.assertEqual((lost["cause"], lost["code"]), ("OVERFLOW", 1009))
 
-    def test_a_client_that_does_not_read_its_echoes_is_closed_with_1013(self):
-        server = self.serve("--max-message", "64KiB")
+    def flood(self, server, seconds):
+        """A client that has written until nobody takes more; how many messages went whole."""
         client = dial(server.url, receive_buffer=4096)
         self.addCleanup(client.close)
-        message = frame(BINARY, b"x" * 65536, mask=True)
-        client.sock.settimeout(2)
+        message = frame(BINARY, bytes(range(256)) * 256, mask=True)
+        client.sock.settimeout(seconds)
+        sent = 0
         try:
-            while not server.err.count():  # until the server has had enough
+            while True:
                 client.sock.sendall(message)
-        except OSError:
-            pass  # it stopped reading, too
-        server.note("^vital serve: #1 cannot be sent an echo, so it is closed: "
-                    "the send queue is full")
-        self.assertEqual(client.closing(), (1013, "too slow: the echoes are not being read"))
+                sent += 1
+        except TimeoutError:
+            return client, sent
+
+    def test_a_client_that_writes_faster_than_it_reads_is_slowed_down_and_loses_nothing(self):
+        server = self.serve("--max-message", "64KiB")
+        client, sent = self.flood(server, 2)
+        self.assertGreater(sent, 10)
+        for _ in range(sent):
+            self.assertEqual(client.message(), (BINARY, bytes(range(256)) * 256))
+
+    def test_a_client_that_reads_nothing_is_slow(self):
+        server = self.serve("--max-message", "64KiB", "--send-within", "1500ms")
+        client, _ = self.flood(server, 1)
+        lost = server.event("close")
+        self.assertEqual((lost["cause"], lost["code"]), ("SLOW", 1006))
+        self.assertRegex(lost["text"], r"no byte of it has left for 1\.\d s")
 
 
 class Log(ServeCase):

@@ -92,6 +92,18 @@ static void one_a_second_is_a_budget_too(void **state)
     assert_true(vt_budget_take(&budget, 1, 1, S));
 }
 
+static void what_nobody_looked_at_may_come_all_at_once(void **state)
+{
+    (void)state;
+    vt_budget budget = {0};
+    assert_int_equal(taken(&budget, 1000, S), 100);
+    vt_budget_excuse(&budget, 20, 10 * S);
+    assert_int_equal(taken(&budget, 1000, S), 200);
+    vt_budget_excuse(&budget, 20, 10 * S);
+    vt_budget_excuse(&budget, 20, 0); /* an excuse is for what comes now, and not saved up */
+    assert_int_equal(taken(&budget, 1000, S), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +114,7 @@ int main(void)
         cmocka_unit_test(an_empty_budget_fills_at_its_rate),
         cmocka_unit_test(a_long_rest_saves_up_one_burst),
         cmocka_unit_test(what_is_over_budget_costs_nothing),
+        cmocka_unit_test(what_nobody_looked_at_may_come_all_at_once),
         cmocka_unit_test(one_a_second_is_a_budget_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1006,6 +1006,72 @@ static void a_full_queue_says_so_drains_once_and_loses_nothing(void **state)
     }
 }
 
+/* ------------------------------------------------------------------- pausing */
+
+/* Takes one message at a time. */
+static void take_one(vital_conn *conn, vital_kind kind, vital_bytes message)
+{
+    witness_message(conn, kind, message);
+    vital_pause(conn, true);
+}
+
+static void take_one_at_a_time(live *test, vital_compression compression)
+{
+    enum { COUNT = 80, QUEUE = 64 * 1024 };
+    witness at_server = {0}, at_client = {0};
+    vital_events slow = WITNESS;
+    slow.message = take_one;
+    vital_server *server = live_listen(test->loop,
+                                       &(vital_listen_options){.address = "127.0.0.1:0",
+                                                               .events = slow,
+                                                               .user = &at_server,
+                                                               .compression = compression});
+    vital_conn *client = live_connect(test->loop,
+                                      &(vital_connect_options){.url = vital_server_url(server),
+                                                               .events = WITNESS,
+                                                               .user = &at_client,
+                                                               .compression = compression,
+                                                               .limits = {.queue_bytes = QUEUE},
+                                                               .reconnect = {.never = true}});
+    step_until(test, at_client.opens == 1, "it is open");
+    static char text[10000];
+    int sent = 0;
+    for (int taken = 1; taken <= COUNT; taken++) {
+        while (sent < COUNT) {
+            memset(text, 'a' + sent % 26, sizeof text);
+            if (vital_send(client, VITAL_TEXT, (vital_bytes){text, sizeof text}) != 0)
+                break;
+            sent++;
+        }
+        step_until(test, at_server.messages == taken, "the next message comes");
+        assert_int_equal(at_server.text[0], 'a' + (taken - 1) % 26);
+        live_step(test);
+        assert_int_equal(at_server.messages, taken);
+        vital_pause(at_server.conn, false);
+    }
+    assert_int_equal(sent, COUNT);
+    vital_close(client, 1000, NULL);
+    step_until(test, at_server.closes == 1 && at_client.closes == 1, "both are closed");
+    assert_cause(&at_server, VITAL_CLOSED_BY_PEER);
+}
+
+static void a_pause_stops_messages_at_once_and_a_resumption_goes_on_with_them(void **state)
+{
+    take_one_at_a_time(*state, (vital_compression){.enabled = false});
+    take_one_at_a_time(*state, (vital_compression){.enabled = true});
+}
+
+static void a_paused_connection_notices_that_its_peer_has_gone(void **state)
+{
+    live *test = *state;
+    dialogue both;
+    talk_as_server(test, &both, (vital_heartbeat){.interval_ms = 100}, (vital_limits){0});
+    vital_pause(both.conn, true);
+    raw_close(&both.peer);
+    step_until(test, both.seen.closes == 1, "a beat of ours finds out");
+    assert_cause(&both.seen, VITAL_CUT);
+}
+
 static void a_verdict_counts_what_had_not_left(void **state)
 {
     live *test = *state;
@@ -1126,6 +1192,8 @@ int main(void)
         live_test(a_failed_send_does_not_hide_what_the_peer_said_last),
         live_test(a_failed_send_to_a_peer_that_said_nothing_is_cut),
         live_test(a_full_queue_says_so_drains_once_and_loses_nothing),
+        live_test(a_pause_stops_messages_at_once_and_a_resumption_goes_on_with_them),
+        live_test(a_paused_connection_notices_that_its_peer_has_gone),
         live_test(a_verdict_counts_what_had_not_left),
         live_test(a_client_may_be_closed_while_its_request_is_handed_over),
         live_test(a_request_stays_readable_after_closing_in_accept),

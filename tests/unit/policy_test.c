@@ -73,6 +73,8 @@ static void assert_defaults(const vital_policy *policy)
     assert_int_equal(policy->limits.close_ms, 5000);
     assert_int_equal(policy->limits.control_per_s, 20);
     assert_int_equal(policy->limits.connections, 100000);
+    assert_int_equal(policy->limits.message_ms, 60000 + 1024 * 1024 / 16);
+    assert_int_equal(policy->limits.send_ms, 60000);
     assert_int_equal(policy->reconnect.first_ms, 2000);
     assert_int_equal(policy->reconnect.min_ms, 500);
     assert_int_equal(policy->reconnect.max_ms, 60000);
@@ -104,7 +106,7 @@ static void what_was_given_is_kept(void **state)
     const vital_policy given = {
         .role = VITAL_CLIENT,
         .heartbeat = {VITAL_BEAT_TEXT, 1, 2, "t", "r"},
-        .limits = {3, 4, 5, 6, 7, 8, 9},
+        .limits = {3, 4, 5, 6, 7, 8, 9, 10, 11},
         .reconnect = {true, 10, 11, 12, 13},
         .host = "[::1]:9001",
         .path = "/chat?room=1",
@@ -221,6 +223,8 @@ static void a_negative_limit_is_refused(void **state)
     BAD(client(), "a limit is negative", policy.limits.close_ms = -1);
     BAD(client(), "a limit is negative", policy.limits.control_per_s = -1);
     BAD(client(), "a limit is negative", policy.limits.connections = -1);
+    BAD(client(), "a limit is negative", policy.limits.message_ms = -1);
+    BAD(client(), "a limit is negative", policy.limits.send_ms = -1);
 }
 
 static void a_limit_above_2_gib_is_refused(void **state)

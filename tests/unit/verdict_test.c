@@ -200,7 +200,13 @@ static void every_other_cause_has_a_phrase_and_what_is_known(void **state)
          {.what = "the certificate ended yesterday"}},
         {"The peer's host is up, but its program does not answer.", {.cause = VITAL_STUCK}, {0}},
         {"We hear the peer, but it does not hear us.", {.cause = VITAL_DEAF}, {0}},
-        {"The peer does not read what we send.", {.cause = VITAL_SLOW}, {0}},
+        {"The peer does not read what we send: no byte of it has left for 60 s, though the peer "
+         "was heard 0.2 s ago.",
+         {.cause = VITAL_SLOW, .pulse = {.heard_ms = 200}},
+         {.quiet_ms = 60000}},
+        {"The peer does not read what we send: no byte of it has left for 60 s.",
+         {.cause = VITAL_SLOW, .pulse = {.heard_ms = 70000}},
+         {.quiet_ms = 60000}},
         {"The connection was resumed on another socket.", {.cause = VITAL_SUPERSEDED}, {0}},
         {"The connection was lost.", {.cause = VITAL_CAUSE_COUNT}, {0}},
     };
