@@ -4,7 +4,7 @@ import functools
 import hashlib
 import signal
 
-from case import LARGEST, SILENT_S, SIZES, Script
+from case import DEFLATES, LARGEST, SILENT_S, SIZES, Script
 from children import check
 
 CLOSES = (
@@ -53,7 +53,7 @@ def mirrors(case, kind, size):
 def takes_fragments(case, kind):
     client = case.opened()
     payload = case.sized(kind, 65536)
-    case.peer_sends(payload, fragments="1,0,125,20000")
+    case.peer_sends(payload, fragments=case.fragments)
     hears_message(client, payload)
 
 
@@ -192,6 +192,19 @@ def does_without_deflate(case):
     client.expect("message", data="very compressible " * 5000)
 
 
+def compresses(case, how):
+    """Again and again, since what both remember of a message is used in the next."""
+    case.suite.start_peer(deflate=how)
+    client = case.mirror_connects(deflate=how)
+    check("that vital compresses", client.opened["compressed"], "1")
+    check("that they agreed on deflate",
+          "permessage-deflate" in case.peer.opened.get("extensions", "permessage-deflate"), True)
+    for size in (126, 65536, 126, 65536):
+        payload = case.sized("text", size)
+        case.peer_sends(payload)
+        case.peer.expect("message", payload.patience_s, **payload.as_told)
+
+
 def agrees_on_a_subprotocol(case):
     client = case.connect("--subprotocol", "other", "--subprotocol", "heart.v1")
     client.expect("open", subprotocol="heart.v1")
@@ -281,15 +294,20 @@ def cases():
     for code, reason in OUR_CLOSES:
         yield Script(f"says goodbye with {code} and {len(reason.encode())} bytes of reason",
                      partial(says_goodbye, code=code, reason=reason))
-    yield Script("does without permessage-deflate", does_without_deflate)
+    yield Script("does without permessage-deflate", does_without_deflate,
+                 only_without={"deflate"})
+    for how, needs in DEFLATES:
+        yield Script(f"compresses for a server that accepts it ({how})",
+                     partial(compresses, how=how), needs=set(needs), only_with={"deflate"})
     yield Script("agrees on a subprotocol", agrees_on_a_subprotocol)
     yield Script("does without a subprotocol", does_without_a_subprotocol,
                  needs={"do without a subprotocol"})
     yield Script("sends headers", sends_headers)
     yield Script("is refused with 401", is_refused)
     yield Script("survives a frozen server, beating by ping",
-                 partial(survives_a_frozen_server, options=()), measures=True)
+                 partial(survives_a_frozen_server, options=()),
+                 only_without={"deflate"}, measures=True)
     yield Script("survives a frozen server, beating by text",
                  partial(survives_a_frozen_server, options=("--beat-text", "heartbeat")),
-                 measures=True)
+                 only_without={"deflate"}, measures=True)
     yield Script("survives a server that is killed and started again", survives_a_restart)

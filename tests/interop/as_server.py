@@ -2,9 +2,11 @@
 import functools
 import signal
 
-from case import LARGEST, SILENT_S, SIZES, Script
+from case import DEFLATES, LARGEST, SILENT_S, SIZES, Script
 from children import check
 
+COMPRESSED_FROM = 256  # bytes; and what would not become smaller goes as it is, too
+AS_IS = {"take what is not compressed"}
 CLOSES = (
     (1000, "that was all"),
     (1001, "the page was left"),
@@ -24,7 +26,7 @@ def echoes(case, kind, size):
 def takes_fragments(case, kind):
     case.peer_connects(case.serve())
     payload = case.sized(kind, 65536)
-    case.peer_sends(payload, fragments="1,0,125,20000")
+    case.peer_sends(payload, fragments=case.fragments)
     case.peer.expect("message", **payload.as_told)
 
 
@@ -130,6 +132,19 @@ def declines_deflate(case):
     case.peer.expect("message", **payload.as_told)
 
 
+def compresses(case, how):
+    """Again and again, since what both remember of a message is used in the next."""
+    server = case.mirror_listens(deflate=how)
+    opened = case.peer_connects(server, header="yes", deflate=how)
+    server.expect("open", compressed="1")
+    check("that they agreed on deflate",
+          "permessage-deflate" in opened.get("extensions", "permessage-deflate"), True)
+    for size in (126, 65536, 126, 65536):
+        payload = case.sized("text", size)
+        case.peer_sends(payload)
+        case.peer.expect("message", **payload.as_told)
+
+
 def agrees_on_a_subprotocol(case):
     """Of those that both have, the one that the server prefers."""
     server = case.mirror_listens("heart.v2", "heart.v1")
@@ -170,10 +185,11 @@ def cases():
     partial = functools.partial
     for message in ("text", "binary"):
         for size in SIZES:
+            as_is = size < COMPRESSED_FROM or message == "binary"  # which is random
             yield Script(f"echoes {size} bytes of {message}",
-                         partial(echoes, kind=message, size=size))
+                         partial(echoes, kind=message, size=size), needs=AS_IS if as_is else set())
         yield Script(f"takes {message} in fragments", partial(takes_fragments, kind=message),
-                     needs={"fragment"})
+                     needs={"fragment", *(AS_IS if message == "binary" else ())})
     yield Script("answers a ping between fragments", answers_between_fragments,
                  needs={"fragment", "ping"})
     for size in (0, 1, 125):
@@ -182,8 +198,10 @@ def cases():
     yield Script("ignores a pong that answers nothing", ignores_a_pong_that_it_did_not_ask_for,
                  needs={"ping"})
     yield Script("beats by ping, and is answered", beats_by_ping, measures=True)
-    yield Script("answers beats by text, and echoes the rest", answers_beats_by_text)
-    yield Script("answers the beat that it was told, no other", echoes_what_is_no_beat)
+    yield Script("answers beats by text, and echoes the rest", answers_beats_by_text,
+                 needs=AS_IS)
+    yield Script("answers the beat that it was told, no other", echoes_what_is_no_beat,
+                 needs=AS_IS)
     for code, reason in CLOSES:
         size = len(reason.encode())
         yield Script(f"hears the client close with {code} and {size} bytes of reason",
@@ -196,9 +214,14 @@ def cases():
     yield Script("says goodbye with 1012 and its reason",
                  partial(says_goodbye, code=1012, reason="server is restarting"),
                  needs={"know 1012"})
-    yield Script("declines permessage-deflate", declines_deflate, needs={"deflate"})
+    yield Script("declines permessage-deflate", declines_deflate, needs={"deflate"},
+                 only_without={"deflate"})
+    for how, needs in DEFLATES:
+        yield Script(f"compresses for a client that offers it ({how})",
+                     partial(compresses, how=how), needs={"send headers", *needs},
+                     only_with={"deflate"})
     yield Script("agrees on a subprotocol", agrees_on_a_subprotocol, needs={"send headers"})
     yield Script("refuses with 401 for want of a header", refuses)
     yield Script("takes who sends the header", accepts, needs={"send headers"})
     yield Script("drops a frozen client as SILENT, and takes it back", drops_a_frozen_client,
-                 measures=True)
+                 only_without={"deflate"}, measures=True)

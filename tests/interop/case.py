@@ -14,6 +14,7 @@ from children import PATIENCE_S, Child, check, read_form
 LARGEST = 16 * 1024 * 1024
 SIZES = (0, 1, 125, 126, 65535, 65536, LARGEST)  # where the length is written in another way
 LARGE_S = 30  # patience with 16 MiB
+DEFLATES = (("fresh", ()), ("takeover", ("keep context",)), ("narrow", ("narrow windows",)))
 SILENT_S = 4  # 500 ms to the beat, 1 s to its answer, and what a busy machine adds
 
 VITAL = os.environ["VITAL"]
@@ -27,12 +28,19 @@ CHARACTERS = "a beat, ein Schlag für sich, 一次心跳, 💓. ".encode()
 @dataclasses.dataclass(frozen=True)
 class Script:
     """A case as it is written: a title, what it does, what a peer must be able to
-    do for it (kinds.py says who cannot), and whether it measures time, so that a
-    busy machine would disturb it."""
+    do for it (kinds.py says who cannot), the features that its link must and must not
+    have (links.py), and whether it measures time, so that a busy machine would
+    disturb it."""
     title: str
     play: typing.Callable
     needs: frozenset = frozenset()
+    only_with: frozenset = frozenset()
+    only_without: frozenset = frozenset()
     measures: bool = False
+
+    def suits(self, cannot, link):
+        return not (self.needs & cannot or self.only_without & link.carries
+                    or self.only_with - link.carries)
 
 
 class Payload:
@@ -97,7 +105,12 @@ class Case:
         return child
 
     def peer_can(self, what):
-        return what not in self.suite.kind.cannot
+        return what not in self.suite.cannot
+
+    @property
+    def fragments(self):
+        """The sizes of all but the last."""
+        return "1,0,125,20000" if self.peer_can("send empty fragments") else "1,125,20000"
 
     # vital, in its several shapes
 
@@ -107,6 +120,11 @@ class Case:
             child.signal(signal.SIGTERM)
             child.exits(0)
 
+        link, authority = self.suite.link, self.suite.authority
+        if link.secure:
+            options += ("--cert", authority.cert, "--key", authority.key)
+        if link.compressed:
+            options += ("--compress",)
         server = self.start(drain, VITAL, "serve", "--json", "--listen", "127.0.0.1:0", *options,
                             read=json.loads)
         server.url = server.expect("listening")["url"]
@@ -118,8 +136,8 @@ class Case:
             child.end_input()
             child.exits(0)
 
-        return self.start(close, VITAL, "connect", "--json", *options, self.suite.url + path,
-                          read=json.loads)
+        return self.start(close, VITAL, "connect", "--json", *options, *self.link_options,
+                          self.suite.url + path, read=json.loads)
 
     def opened(self, *options, path="/"):
         client = self.connect(*options, path=path)
@@ -129,22 +147,38 @@ class Case:
 
     def ping(self, *options, path="/"):
         return self.start(lambda child: child.exits(0), VITAL, "ping", "--json", *options,
-                          self.suite.url + path, read=json.loads)
+                          *self.link_options, self.suite.url + path, read=json.loads)
+
+    @property
+    def link_options(self):
+        """Of a client."""
+        link = self.suite.link
+        return ((("--ca", self.suite.authority.ca) if link.secure else ())
+                + (("--compress",) if link.compressed else ()))
 
     # the mirror, which is killed at the end
 
-    def mirror(self, *arguments):
-        return self.start(lambda child: None, MIRROR, *arguments)
+    def mirror(self, what, deflate, *arguments):
+        if self.suite.link.compressed:
+            arguments += (f"deflate={deflate}",)
+        return self.start(lambda child: None, MIRROR, what, *arguments)
 
-    def mirror_listens(self, *subprotocols):
-        server = self.mirror("listen", *subprotocols)
+    def mirror_listens(self, *subprotocols, deflate="fresh"):
+        arguments = [f"subprotocol={name}" for name in subprotocols]
+        if self.suite.link.secure:
+            authority = self.suite.authority
+            arguments += [f"cert={authority.cert}", f"key={authority.key}"]
+        server = self.mirror("listen", deflate, *arguments)
         server.url = server.expect("listening")["url"]
         return server
 
-    def mirror_connects(self):
-        client = self.mirror("connect", self.suite.url + "/")
-        client.expect("open")
-        self.peer.expect("open")
+    def mirror_connects(self, path="/", deflate="fresh"):
+        arguments = [f"url={self.suite.url}{path}"]
+        if self.suite.link.secure:
+            arguments += [f"ca={self.suite.authority.ca}"]
+        client = self.mirror("connect", deflate, *arguments)
+        client.opened = client.expect("open")
+        self.peer.opened = self.peer.expect("open")
         return client
 
     # the peer
@@ -154,7 +188,10 @@ class Case:
         return self.peer.expect("open")
 
     def peer_dials(self, server, **options):
-        self.peer.do("connect", url=server.url, **self.suite.dialling, **options)
+        """It offers compression, if it knows that, for vital to take or decline."""
+        if self.suite.link.secure:
+            options["ca"] = self.suite.authority.ca
+        self.peer.do("connect", url=server.url, **{"deflate": "takeover", **options})
 
     def peer_hears_close(self, code):
         """The answer to its own."""

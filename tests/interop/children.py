@@ -15,7 +15,8 @@ a library, and the peers are commanded in the same form:
     do=pong       payload
     do=close      [code reason]
 
-Without deflate a peer neither offers nor accepts it. It is `takeover`, or `fresh`
+$INTEROP_CA is the authority's file from the beginning, for whom it comes too late in
+`connect`. Without deflate a peer neither offers nor accepts it. It is `takeover`, or `fresh`
 for no context takeover in either direction, or `narrow` for windows of 10 bits.
 
 A peer says `ready` once it listens to commands, which are for its newest

@@ -19,43 +19,52 @@ import as_server
 import kinds
 from case import MIRROR, VITAL, Case, Payloads
 from children import Child, Failure, Peer
+from links import LINKS, Authority
 
 SUBPROTOCOL = "heart.v1"  # of every server that is a peer
-START_S = 30  # of a virtual machine or a browser, while all others start, too
+START_S = 60  # of a virtual machine or a browser, while all others start, too
 AT_ONCE = 2 * os.cpu_count() + 1  # a case waits for another process most of the time
 MEASURING_AT_ONCE = 2 * AT_ONCE  # and these wait for time to pass
 
 
 class Suite:
-    """The cases of a peer in a role, one after another."""
+    """The cases of a peer in a role over a link, one after another."""
     printing = threading.Lock()
 
-    def __init__(self, kind, role, payloads, words):
-        module = as_server if role == "client" else as_client
+    def __init__(self, kind, role, link):
         self.kind = kind
         self.role = role
-        self.payloads = payloads
-        self.name = f"{'serve' if role == 'client' else 'connect'}, {kind.name} {role}"
-        self.scripts = [script for script in module.cases()
-                        if not script.needs & kind.cannot
-                        and all(word in f"{self.name}: {script.title}" for word in words)]
-        self.dialling = {"deflate": "takeover"}  # what vital declines
-        self.listening = {"deflate": "takeover", "subprotocol": SUBPROTOCOL}
+        self.link = link
+        self.row = f"{kind.full_name} {role}"
+        self.name = f"{'serve' if role == 'client' else 'connect'}, {kind.name} {role}, {link.name}"
+        module = as_server if role == "client" else as_client
+        self.cannot = kind.cannot_do(role, link)
+        self.scripts = [script for script in module.cases() if script.suits(self.cannot, link)]
+        self.payloads = self.authority = None  # there are none before the run
         self.peer = None
         self.port = 0  # of a server: the same again if it is started again
         self.passed = self.failed = 0
         self.seconds = 0.0
 
+    def select(self, words):
+        """Leaves the cases that have every word in their name."""
+        self.scripts = [script for script in self.scripts
+                        if all(word in f"{self.name}: {script.title}" for word in words)]
+
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}"
+        return f"{'wss' if self.link.secure else 'ws'}://127.0.0.1:{self.port}"
 
-    def start_peer(self):
+    def start_peer(self, deflate="takeover"):
+        """A server accepts compression, whether vital will offer it or not."""
         self.stop_peer()
         self.peer = Peer(f"{self.kind.name} {self.role}", self.kind.command)
         self.peer.expect("ready", START_S)
         if self.role == "server":
-            self.peer.do("listen", port=self.port, **self.listening)
+            secure = ({"cert": self.authority.cert, "key": self.authority.key}
+                      if self.link.secure else {})
+            self.peer.do("listen", port=self.port, subprotocol=SUBPROTOCOL, deflate=deflate,
+                         **secure)
             self.port = int(self.peer.expect("listening")["port"])
 
     def stop_peer(self):
@@ -116,19 +125,35 @@ def run_together(suites, at_once, measuring):
             raise
 
 
-def select(payloads, words):
-    """The suites to run, and for each that this machine cannot have, a line."""
-    suites = [Suite(kind, role, payloads, words) for kind in kinds.KINDS for role in kind.roles]
+def select(words):
+    """The suites to run, and those that this machine cannot have."""
+    suites = [Suite(kind, role, link) for kind in kinds.KINDS for role in kind.roles
+              for link in LINKS if not link.carries & kind.cannot_do(role, link)]
+    for suite in suites:
+        suite.select(words)
     suites = [suite for suite in suites if suite.scripts]
-    skipped = [suite for suite in suites if suite.kind.missing]
-    return [suite for suite in suites if not suite.kind.missing], skipped
+    return ([suite for suite in suites if not suite.kind.missing],
+            [suite for suite in suites if suite.kind.missing])
+
+
+def cell(suite):
+    if suite is None:
+        return "-"
+    if suite.failed:
+        return f"{suite.failed} FAILED"
+    return f"{suite.passed} ok"
+
+
+def print_table(suites):
+    """A row for each peer and role, a column for each link."""
+    print(f"\n{'vital talks to':<32}" + "".join(f"{link.name:>14}" for link in LINKS))
+    for row in dict.fromkeys(suite.row for suite in suites):
+        found = {suite.link: suite for suite in suites if suite.row == row}
+        print(f"{row:<32}" + "".join(f"{cell(found.get(link)):>14}" for link in LINKS))
 
 
 def report(suites, skipped):
-    print()
-    for suite in suites:
-        print(f"vital {suite.name:<30} {suite.passed:3d} passed {suite.failed:3d} failed "
-              f"{suite.seconds:6.1f} s")
+    print_table(suites)
     for suite in skipped:
         print(f"SKIPPED: vital {suite.name}, {len(suite.scripts)} cases: there is no "
               + " and no ".join(suite.kind.missing))
@@ -147,10 +172,13 @@ def main():
         if not os.access(program, os.X_OK):
             print(f"there is no {program}: make build", file=sys.stderr)
             return 1
+    suites, skipped = select(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="vital-interop-",
                                      ignore_cleanup_errors=True) as directory:
-        os.environ["TMPDIR"] = directory  # of the children
-        suites, skipped = select(Payloads(directory), sys.argv[1:])
+        payloads, authority = Payloads(directory), Authority(directory)
+        for suite in suites:
+            suite.payloads, suite.authority = payloads, authority
+        os.environ.update(TMPDIR=directory, INTEROP_CA=authority.ca)  # of the children
         if not kinds.build({suite.kind for suite in suites}):
             return 1
         run_together(suites, AT_ONCE, measuring=False)

@@ -259,16 +259,6 @@ static void leave(struct conn *conn)
 
 /* --------------------------------------------------------------- the commands */
 
-static const struct lws_extension deflate[] = {
-    {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"},
-    {NULL, NULL, NULL},
-};
-static const struct lws_extension deflate_fresh[] = {
-    {"permessage-deflate", lws_extension_callback_pm_deflate,
-     "permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
-    {NULL, NULL, NULL},
-};
-
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t size);
 
@@ -278,12 +268,25 @@ static struct lws_protocols protocols[] = {
     {.name = NULL},
 };
 
+/* What a client offers; a server takes what comes. */
 static const struct lws_extension *extensions(void)
 {
+    static struct lws_extension deflate[] = {
+        {"permessage-deflate", lws_extension_callback_pm_deflate, NULL},
+        {NULL, NULL, NULL},
+    };
+    static const struct {
+        const char *how, *offer;
+    } known[] = {
+        {"takeover", "permessage-deflate; client_max_window_bits"},
+        {"fresh", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+        {"narrow", "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10"},
+    };
     const char *how = field("deflate");
-    if (how == NULL)
-        return NULL;
-    return strcmp(how, "fresh") == 0 ? deflate_fresh : deflate;
+    for (size_t i = 0; how != NULL && i < LWS_ARRAY_SIZE(known); i++)
+        if (strcmp(how, known[i].how) == 0)
+            deflate[0].client_offer = known[i].offer;
+    return how == NULL ? NULL : deflate;
 }
 
 static void listen_at(void)
