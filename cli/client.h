@@ -11,13 +11,26 @@
 
 #include "options.h"
 
-/* The strings belong to the cli_options. */
+enum {
+    CLIENT_OPTIONS = 16, /* rows that client_options() fills, at most */
+    CLIENT_SECRET_BYTES = 4096,
+    CLIENT_FOLLOW = 5, /* vital's own default */
+};
+
+/* Strings belong to the cli_options, but for the secrets, which are here. */
 typedef struct client_settings {
     vital_tls tls;
+    int follow;       /* CLIENT_FOLLOW, unless set */
+    const char *user; /* as given, as the next */
+    const char *bearer;
+    char secret[CLIENT_SECRET_BYTES]; /* a token, or a user's name and, after a NUL, */
+    char *password;                   /* the password; NULL: none */
 } client_settings;
 
-enum { CLIENT_OPTIONS = 8 }; /* rows that client_options() fills, at most */
 void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to);
+
+/* What the table cannot check. Reads the secrets. As options_read(). */
+int client_check(client_settings *settings, const options_page *page);
 
 /* Sets what the settings say. */
 void client_apply(vital_connect_options *options, const client_settings *settings);

@@ -49,6 +49,7 @@ typedef struct connect_settings {
     const char *const *subprotocols;
     size_t message_bytes;
     bool compress;
+    bool binary;
     bool stay;
     bool json;
     bool quiet;
@@ -81,7 +82,8 @@ static void pause_stdin(connect_state *client)
  * is reported and gone. */
 static void send_line(connect_state *client, vital_bytes line)
 {
-    int error = vital_send(client->conn, VITAL_TEXT, line);
+    vital_kind kind = client->settings->binary ? VITAL_BINARY : VITAL_TEXT;
+    int error = vital_send(client->conn, kind, line);
     if (error == VITAL_EFULL || error == VITAL_ECLOSED) {
         client->blocked = true;
         pause_stdin(client);
@@ -189,6 +191,8 @@ static void on_message(vital_conn *conn, vital_kind kind, vital_bytes message)
                       text ? json_stringn(message.data, message.size) : output_base64(message)));
         return;
     }
+    if (client->settings->binary)
+        kind = VITAL_TEXT; /* to us they are lines */
     if (kind == VITAL_BINARY && client->output.stdout_is_terminal)
         output_note(&client->output, OUTPUT_PLAIN, "<binary, %zu bytes>", message.size);
     else
@@ -391,6 +395,8 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
          "offer a subprotocol; may be repeated, the preferred one first"},
         {"compress", 'z', OPTION_FLAG, {.flag = &to->compress}, NULL,
          "offer to compress messages (permessage-deflate)"},
+        {"binary", 'B', OPTION_FLAG, {.flag = &to->binary}, NULL,
+         "send lines as binary messages, and print binary messages as lines"},
         {"max-message", 'm', OPTION_SIZE, {.size_bytes = &to->message_bytes}, "SIZE",
          "largest message, and longest line (1MiB)"},
         {"stay", 's', OPTION_FLAG, {.flag = &to->stay}, NULL,
@@ -416,13 +422,14 @@ static int read_settings(cli_options *options, connect_settings *to, int argc, c
     };
     int result = options_read(options, &page, argc, argv);
     to->url = options->argument;
-    return result;
+    return result == OPTIONS_READY ? client_check(&to->client, &page) : result;
 }
 
 int connect_command(int argc, const char **argv)
 {
     cli_options options;
-    connect_settings settings = {.message_bytes = MESSAGE_BYTES};
+    connect_settings settings = {.message_bytes = MESSAGE_BYTES,
+                                 .client = {.follow = CLIENT_FOLLOW}};
     int result = read_settings(&options, &settings, argc, argv);
     if (result == OPTIONS_READY) {
         connect_state client = {.settings = &settings, .signals = -1, .exit_code = EXITS_TROUBLE};

@@ -516,13 +516,14 @@ static int read_settings(cli_options *options, ping_settings *to, int argc, cons
     };
     int result = options_read(options, &page, argc, argv);
     to->url = options->argument;
-    return result;
+    return result == OPTIONS_READY ? client_check(&to->client, &page) : result;
 }
 
 int ping_command(int argc, const char **argv)
 {
     cli_options options;
-    ping_settings settings = {.interval_ms = 1000, .timeout_ms = 10000};
+    ping_settings settings = {
+        .interval_ms = 1000, .timeout_ms = 10000, .client = {.follow = CLIENT_FOLLOW}};
     ping_state *ping = NULL;
     int result = read_settings(&options, &settings, argc, argv);
     if (result != OPTIONS_READY)

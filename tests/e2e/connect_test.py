@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import tempfile
 import threading
 
 from peers import (BINARY, CLOSE, PING, PONG, TEXT, ClosedPort, Listener, close_payload,
@@ -85,6 +86,17 @@ class Lines(ConnectCase):
         peer.send(BINARY, b"half a ")
         peer.send(BINARY, b"line\n")
         client.line("^half a line$")
+        self.goodbye(client, peer)
+
+    def test_binary_lines_go_and_come_as_lines(self):
+        client, peer, _ = self.pair("--binary")
+        client.write(b"one\n\xff\xfe\n\n")
+        self.assertEqual([peer.message() for _ in range(3)],
+                         [(BINARY, b"one"), (BINARY, b"\xff\xfe"), (BINARY, b"")])
+        peer.send(BINARY, b"half a ")
+        peer.send(TEXT, b"line")
+        client.line("^half a $")
+        client.line("^line$")
         self.goodbye(client, peer)
 
     def test_a_line_that_is_not_utf8_is_reported_and_left_out(self):
@@ -482,6 +494,62 @@ class Opening(ConnectCase):
         self.assertEqual(header(head, "sec-websocket-version"), "13")
         self.assertEqual(len(base64.b64decode(header(head, "sec-websocket-key"))), 16)
 
+    def test_who_we_are_in_the_url_an_option_or_a_file(self):
+        listener = self.listener()
+        host = listener.url.removeprefix("ws://")
+        basic = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # RFC 7617 2
+        with tempfile.NamedTemporaryFile("w", suffix=".secret") as secret:
+            secret.write("Aladdin:open sesame\nnot this\n")
+            secret.flush()
+            for url, words, expected in (
+                    (f"ws://Aladdin:open%20sesame@{host}", (), basic),
+                    (listener.url, ("--user", "Aladdin:open sesame"), basic),
+                    (listener.url, ("-u", f"@{secret.name}"), basic),
+                    (listener.url, ("--bearer", "mF_9.B5f-4.1JqM"), "Bearer mF_9.B5f-4.1JqM"),
+            ):
+                with self.subTest(url=url, words=words):
+                    client = self.connect(url, "--no-retry", *words)
+                    _, head = listener.accept()
+                    self.assertEqual(header(head, "authorization"), expected)
+                    listener.close_last()
+                    client.wait()
+                    self.assertNotIn("sesame", client.err.join())
+
+    def test_credentials_are_shown_nowhere(self):
+        server = self.serve()
+        url = server.url.replace("ws://", "ws://user:hunter2@")
+        for words in ((), ("--json",)):
+            run = self.run_vital("connect", url, *words, stdin=b"x\n", status=0)
+            self.assertIn(server.url, run.out + run.err)
+            self.assertNotIn("hunter2", run.out + run.err)
+        run = self.run_vital("ping", url, "-c", "1", status=0)
+        self.assertNotIn("hunter2", run.out + run.err)
+        run = self.run_vital("connect", "ws://user:hunter2@127.0.0.1:1/", "-n", status=11)
+        self.assertNotIn("hunter2", run.out + run.err)
+
+    def test_redirects_are_followed_with_empty_hands_attack_a15(self):
+        first, second = self.listener(), self.listener()
+        client = self.connect(first.url, "--user", "a:b", "-H", "Cookie: c=1")
+        sock, head = first.accept()
+        self.assertEqual(header(head, "authorization"), "Basic YTpi")
+        sock.sendall(f"HTTP/1.1 302 Found\r\nLocation: {second.url}there\r\n\r\n".encode())
+        sock, head = second.accept()
+        self.assertTrue(head.startswith("GET /there HTTP/1.1\r\n"), head)
+        self.assertNotRegex(head.lower(), "authorization|cookie")
+        sock.close()
+        client.note("^UNREACHABLE: ")
+
+    def test_redirects_are_not_followed_without_end_or_at_all(self):
+        for words, asked, why in ((("--follow", "0"), 1, "redirects are not followed"),
+                                  (("--follow", "1"), 2, "after too many redirects")):
+            listener = self.listener()
+            client = self.connect(listener.url, *words)
+            for _ in range(asked):
+                listener.refuse("301 Moved", "Location: /x\r\n")
+            self.assertEqual(client.wait(), 13)
+            self.assertIn(f"answered 301 Moved, pointing to /x ({why}) instead of upgrading",
+                          client.err.join())
+
     def test_they_are_sent_again_on_return_with_a_new_key(self):
         listener = self.listener()
         self.connect(listener.url, "-H", "X-Token: 1", *QUICK)
@@ -510,6 +578,11 @@ class Opening(ConnectCase):
                 (("--bogus", url), "there is no option --bogus"),
                 (("--no-retry=1", url), "--no-retry=1 takes no value"),
                 ((url, "more"), "takes one URL, and `more` is one too many"),
+                (("--user", "a", "--bearer", "b", url), "--user and --bearer exclude each other"),
+                (("--user", "@/nonexistent", url), "--user @/nonexistent: No such file"),
+                (("--bearer", "@/dev/null", url), "--bearer @/dev/null: the file has no line"),
+                (("--bearer", "x" * 5000, url), "the value of --bearer is too long"),
+                (("--follow", "101", url), "--follow 101 is not between 0 and 100"),
         ):
             with self.subTest(words=words):
                 run = self.run_vital("connect", *words, status=2)
@@ -523,6 +596,8 @@ class Opening(ConnectCase):
         for words in (("-H", "no colon", url), ("-H", "X: a\r\nY: b", url),
                       ("-H", "Host: other", url), ("-p", "two words", url),
                       ("-p", "twice", "-p", "twice", url), ("http://127.0.0.1/",), ("",),
+                      ("--bearer", "two words", url), ("-u", "a", "ws://b@127.0.0.1:1/"),
+                      ("--bearer", "x", "-H", "Authorization: y", url),
                       ("--retry-min", "2s", "--retry-max", "1s", url)):
             with self.subTest(words=words):
                 run = self.run_vital("connect", *words, status=2)

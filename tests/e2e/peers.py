@@ -268,6 +268,10 @@ class Listener:
                       f"{extra}\r\n").encode())
         return RawWebSocket(sock, head)
 
+    def close_last(self):
+        """Of the accepted ones."""
+        self._accepted.pop().close()
+
     def refuse(self, status, extra=""):
         """Answers the next request with an HTTP status."""
         sock, _ = self.accept()
