@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "output.h"
+#include "proxies.h"
 
 void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to)
 {
@@ -33,6 +35,11 @@ void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to)
          "wss: the name that the server's certificate has to be for (the URL's host)"},
         {"insecure", 'k', OPTION_FLAG, {.flag = &to->tls.insecure}, NULL,
          "wss: believe whoever answers, whatever the certificate"},
+        {"proxy", 'x', OPTION_TEXT, {.text = &to->proxy}, "URL",
+         "go through this proxy, http://[USER:PASSWORD@]HOST[:PORT] or https://; '' for none "
+         "(as the environment says)"},
+        {"proxy-ca", 0, OPTION_TEXT, {.text = &to->proxy_tls.ca_file}, "FILE",
+         "trust the certificates in this file (PEM) for a proxy of https://"},
         {0},
     };
     /* clang-format on */
@@ -84,6 +91,8 @@ void client_apply(vital_connect_options *options, const client_settings *setting
         options->credentials.bearer = settings->secret;
     if (settings->user != NULL)
         options->credentials = (vital_credentials){settings->secret, settings->password, NULL};
+    options->proxy = settings->proxy != NULL ? settings->proxy : proxy_of(options->url, getenv);
+    options->proxy_tls = settings->proxy_tls;
 }
 
 void client_tell(json_t *event, const vital_conn *conn)
@@ -98,6 +107,7 @@ void client_tell(json_t *event, const vital_conn *conn)
     json_object_set_new(event, "tls", output_known(tls.version));
     json_object_set_new(event, "name_ms", output_ms(opening.name_us));
     json_object_set_new(event, "connect_ms", output_ms(opening.connect_us));
+    json_object_set_new(event, "proxy_ms", output_ms(opening.proxy_us));
     json_object_set_new(event, "tls_ms", output_ms(opening.tls_us));
     json_object_set_new(event, "upgrade_ms", output_ms(opening.upgrade_us));
 }

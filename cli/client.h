@@ -20,8 +20,10 @@ enum {
 /* Strings belong to the cli_options, but for the secrets, which are here. */
 typedef struct client_settings {
     vital_tls tls;
-    int follow;       /* CLIENT_FOLLOW, unless set */
-    const char *user; /* as given, as the next */
+    vital_tls proxy_tls;
+    const char *proxy; /* NULL: as the environment says */
+    int follow;        /* CLIENT_FOLLOW, unless set */
+    const char *user;  /* as given, as the next */
     const char *bearer;
     char secret[CLIENT_SECRET_BYTES]; /* a token, or a user's name and, after a NUL, */
     char *password;                   /* the password; NULL: none */
@@ -32,7 +34,7 @@ void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to);
 /* What the table cannot check. Reads the secrets. As options_read(). */
 int client_check(client_settings *settings, const options_page *page);
 
-/* Sets what the settings say. */
+/* Sets what the settings and the environment say, for the URL of the options. */
 void client_apply(vital_connect_options *options, const client_settings *settings);
 
 /* Adds to the event that tells of an open connection: how long each phase took,

@@ -385,6 +385,7 @@ static void report_opening(ping_state *ping)
     bool local = strncmp(url, "ws+unix:", strlen("ws+unix:")) == 0;
     add_phase(phases, sizeof phases, "name", took.name_us);
     add_phase(phases, sizeof phases, local ? "socket" : "tcp", took.connect_us);
+    add_phase(phases, sizeof phases, "proxy", took.proxy_us);
     add_phase(phases, sizeof phases, "tls", took.tls_us);
     output_line(&ping->output, "PING %s (%s): %supgrade %s%s", url, ping->peer, phases,
                 words_ms(took.upgrade_us).text,

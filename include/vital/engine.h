@@ -77,7 +77,7 @@ int vital_policy_init(vital_policy *policy, const char **problem);
 typedef struct vital_failure {
     vital_cause cause;
     int error;        /* an errno */
-    int status;       /* of HTTP: a proxy's refusal */
+    int status;       /* REJECTED: of HTTP, by a proxy */
     int alert;        /* of TLS (RFC 8446 6) */
     const char *what; /* in words, without a full stop */
 } vital_failure;

@@ -329,6 +329,10 @@ typedef struct vital_connect_options {
      * and the certificate is taken along. */
     int redirects;
     vital_tls tls; /* for wss:// */
+    /* http:// or https://[user:password@]host[:port], to go through by CONNECT; NULL or
+     * "": none. The environment is not read. */
+    const char *proxy;
+    vital_tls proxy_tls; /* for a proxy of https:// */
     vital_events events;
     void *user;
     vital_heartbeat heartbeat;
@@ -366,8 +370,9 @@ void vital_pause(vital_conn *conn, bool pause);
 void vital_close(vital_conn *conn, uint16_t code, const char *reason);
 
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
-size_t vital_conn_queued(const vital_conn *conn);    /* bytes accepted, not sent */
-const char *vital_conn_peer(const vital_conn *conn); /* "192.0.2.7:51234"; "" while away */
+size_t vital_conn_queued(const vital_conn *conn); /* bytes accepted, not sent */
+/* "192.0.2.7:51234", perhaps a proxy's; "" while away. */
+const char *vital_conn_peer(const vital_conn *conn);
 /* Client: where it connects to, after redirects, and without credentials. "" of a
  * server's. Until the next attempt. */
 const char *vital_conn_url(const vital_conn *conn);
@@ -378,7 +383,8 @@ vital_loop *vital_conn_loop(const vital_conn *conn);
 /* How long the last open took, in microseconds; -1 for what did not happen. */
 typedef struct vital_opening {
     int64_t name_us;
-    int64_t connect_us;
+    int64_t connect_us; /* through a proxy: to that, as the name */
+    int64_t proxy_us;   /* until it let us through */
     int64_t tls_us;
     int64_t upgrade_us;
 } vital_opening;

@@ -23,6 +23,7 @@ typedef struct vt_ending {
     int alert;           /* TLS, or 0 */
     int retry_after_s;   /* -1: not said */
     bool could_not_send; /* SILENT: the beat never left */
+    bool by_proxy;       /* REJECTED: before the server was asked */
     char *what;          /* owned; without memory NULL, which a verdict survives */
     char *reason;        /* owned, likewise */
 

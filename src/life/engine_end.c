@@ -180,6 +180,7 @@ void vital_engine_failed(vital_engine *engine, vital_clock clock, const vital_fa
     ending->error = failure->error;
     ending->status = failure->status;
     ending->alert = failure->alert;
+    ending->by_proxy = failure->cause == VITAL_REJECTED;
     vt_engine_lose_for(engine, clock, failure->cause, VT_CLOSE_ABNORMAL, failure->what);
 }
 
@@ -319,6 +320,7 @@ void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
         .what = ending->what,
         .quiet_ms = (awake_us - quiet_since_us) / 1000,
         .could_not_send = ending->could_not_send,
+        .refused_by_proxy = ending->by_proxy,
         .text_beat = engine->policy->heartbeat.kind == VITAL_BEAT_TEXT,
         .refused_by_us = engine->policy->role == VITAL_SERVER,
     };

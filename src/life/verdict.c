@@ -321,9 +321,10 @@ static void say_rejected(struct sentence *sentence, const vital_verdict *verdict
         add_what(sentence, ": ", circumstances->what);
         return;
     }
-    add_format(sentence, "The server answered %d", verdict->status);
+    bool by_proxy = circumstances->refused_by_proxy;
+    add_format(sentence, "The %s answered %d", by_proxy ? "proxy" : "server", verdict->status);
     add_what(sentence, " ", circumstances->what);
-    add(sentence, " instead of upgrading");
+    add(sentence, by_proxy ? " instead of letting us through" : " instead of upgrading");
 }
 
 static void say_silent(struct sentence *sentence, const vital_verdict *verdict,

@@ -27,9 +27,10 @@ typedef struct vt_circumstances {
                          REJECTED: the reason phrase; or NULL. Not trusted */
     int64_t quiet_ms; /* SLOW: how long nothing has left. SILENT: how long nothing was heard after
                          the beat left, or how long it could not; below 0: not known */
-    bool could_not_send; /* SILENT: the beat itself was stuck in our queue */
-    bool refused_by_us;  /* REJECTED: we are the server; what is our reason */
-    bool text_beat;      /* the beat was an in-band message */
+    bool could_not_send;   /* SILENT: the beat itself was stuck in our queue */
+    bool refused_by_us;    /* REJECTED: we are the server; what is our reason */
+    bool refused_by_proxy; /* REJECTED: what is the proxy's reason phrase */
+    bool text_beat;        /* the beat was an in-band message */
 } vt_circumstances;
 
 /* Writes verdict->text from the other fields: valid UTF-8 without control

@@ -1,11 +1,13 @@
 /*
- * Where a client's streams come from: its target is dialled, and what answers is
- * led through TLS, if the target says so. When to try, when to give up and when to
- * come back is the engine's affair; this file only does what it is asked.
+ * Where a client's streams come from: its target, or a proxy, is dialled, and what
+ * answers is led through that and into TLS, if the target says so. When to try,
+ * when to give up and when to come back is the engine's affair; this file only does
+ * what it is asked.
  */
 #include <vital/vital.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "conn.h"
@@ -21,7 +23,8 @@ struct client {
     vt_target target;
     char **texts; /* owned, as the next: what the policy points to */
     char **subprotocols;
-    vt_passage_way way; /* of this attempt */
+    vt_proxy proxy;     /* owned; used if the way has it */
+    vt_passage_way way; /* of this attempt; owned: its proxy_tls */
     vt_dial *dial;      /* while there is no stream */
     vt_passage passage; /* while there is, and the server cannot be asked yet */
     vt_address address; /* that was reached */
@@ -48,11 +51,24 @@ static void on_found(void *owner)
     vital_engine_awaits(client->conn.engine, "no address answered within the time limit");
 }
 
+/* What it would mean if time ran out now. */
+static void await_passage(struct client *client, bool proxied)
+{
+    static const char proxy[] = "the proxy did not let us through within the time limit";
+    static const char tls[] = "the server accepted the connection but did not finish the TLS "
+                              "handshake within the time limit";
+    vital_engine_awaits(client->conn.engine, proxied ? proxy : tls);
+}
+
 static void on_passed(void *owner, vt_passage_step step)
 {
     struct client *client = owner;
     vital_conn *conn = &client->conn;
     switch (step) {
+    case VT_PASSAGE_PROXIED:
+        conn->opening.proxy_us = vt_conn_phase_us(conn);
+        await_passage(client, false);
+        break;
     case VT_PASSAGE_SECURED:
         conn->opening.tls_us = vt_conn_phase_us(conn);
         break;
@@ -84,17 +100,17 @@ static void on_connected(void *owner, vt_stream *stream, const vt_address *addre
     client->address = *address;
     client->passage.events = &PASSAGE_EVENTS;
     client->passage.owner = client;
-    if (client->way.tls != NULL)
-        vital_engine_awaits(conn->engine, "the server accepted the connection but did not finish "
-                                          "the TLS handshake within the time limit");
+    await_passage(client, client->way.proxy != NULL);
     vt_passage_start(&client->passage, &conn->transport, stream, &client->way);
 }
 
 static void on_failed(void *owner, int error, const char *what)
 {
     struct client *client = owner;
+    char whole[512];
     client->dial = NULL;
-    vital_engine_unreachable(client->conn.engine, clock_of(client), error, what);
+    snprintf(whole, sizeof whole, "%s%s", client->way.proxy != NULL ? "the proxy: " : "", what);
+    vital_engine_unreachable(client->conn.engine, clock_of(client), error, whole);
     vt_conn_touch(&client->conn);
 }
 
@@ -111,6 +127,8 @@ static void aim(struct client *client)
     client->policy.host = url->authority;
     client->policy.path = url->path;
     client->policy.headers = vt_target_headers(&client->target);
+    client->way.host = url->host;
+    client->way.port = url->port;
     client->way.tls = vt_target_tls(&client->target);
     client->conn.url = url->text;
 }
@@ -118,7 +136,12 @@ static void aim(struct client *client)
 static void dial(struct client *client)
 {
     const vt_url *url = vt_target_url(&client->target);
-    const vt_dial_to to = {.socket = url->socket, .host = url->host, .port = url->port};
+    bool proxied = client->way.proxy != NULL;
+    const vt_dial_to to = {
+        .socket = url->socket,
+        .host = proxied ? client->proxy.host : url->host,
+        .port = proxied ? client->proxy.port : url->port,
+    };
     aim(client);
     client->dial = vt_dial_start(client->conn.loop, &to, &DIAL_EVENTS, client);
     if (client->dial == NULL)
@@ -155,6 +178,8 @@ static void abandon(vital_conn *conn)
 static void free_client(struct client *client)
 {
     vt_target_finish(&client->target);
+    vt_proxy_finish(&client->proxy);
+    vt_tls_policy_release(client->way.proxy_tls);
     vt_string_list_free(client->texts);
     vt_string_list_free(client->subprotocols);
     free(client);
@@ -220,6 +245,31 @@ static int make_policy(struct client *client, vital_loop *loop,
     return vital_policy_init(&client->policy, problem);
 }
 
+/* What is dialled in place of the target. */
+static int make_proxy(struct client *client, const vital_connect_options *options,
+                      char problem[VT_TLS_PROBLEM_BYTES])
+{
+    const char *why;
+    if (options->proxy == NULL || options->proxy[0] == '\0')
+        return 0;
+    int error = vt_proxy_parse(&client->proxy, options->proxy, &why);
+    if (error == 0 && client->target.asked.socket != NULL) {
+        why = "a Unix socket is not reached through a proxy";
+        error = VITAL_EINVAL;
+    }
+    if (error != 0) {
+        snprintf(problem, VT_TLS_PROBLEM_BYTES, "options.proxy: %s", why);
+        return error;
+    }
+    client->way.proxy = &client->proxy;
+    client->way.head_bytes = client->policy.limits.header_bytes;
+    const vt_tls_setup setup = {
+        .options = &options->proxy_tls, .host = client->proxy.host, .peer = "proxy"};
+    if (!client->proxy.secure)
+        return 0;
+    return vt_tls_policy_create(&client->way.proxy_tls, &setup, problem);
+}
+
 int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_options *options)
 {
     if (out == NULL || loop == NULL || options == NULL)
@@ -238,6 +288,10 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
         goto fail;
     problem = "out of memory";
     error = make_policy(client, loop, options, &problem);
+    if (error != 0)
+        goto fail;
+    problem = target_problem;
+    error = make_proxy(client, options, target_problem);
     if (error != 0)
         goto fail;
     problem = "out of memory";

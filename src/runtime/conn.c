@@ -86,14 +86,14 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
     const vital_events *events = conn->events;
     switch (event->type) {
     case VITAL_EVENT_CONNECT:
-        conn->opening = (vital_opening){-1, -1, -1, -1};
+        conn->opening = (vital_opening){-1, -1, -1, -1, -1};
         conn->began_us = vt_loop_clock_now(conn->loop).now_us;
         conn->owner->connect(conn);
         break;
     case VITAL_EVENT_REDIRECT:
         end_stream(conn, VT_END_ABRUPT, (vital_bytes){NULL, 0});
         forget_peer(conn);
-        conn->opening = (vital_opening){-1, -1, -1, -1}; /* of the last hop */
+        conn->opening = (vital_opening){-1, -1, -1, -1, -1}; /* of the last hop */
         conn->began_us = vt_loop_clock_now(conn->loop).now_us;
         conn->owner->redirect(conn, event->location);
         break;
@@ -302,7 +302,7 @@ int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
         .owner = owner,
         .events = events,
         .began_us = vt_loop_clock_now(loop).now_us,
-        .opening = {-1, -1, -1, -1},
+        .opening = {-1, -1, -1, -1, -1},
     };
     vt_task_init(&conn->settle, settle, conn);
     if (vt_timer_init(&conn->timer, loop, on_timer, conn) != 0)

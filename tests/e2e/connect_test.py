@@ -190,7 +190,7 @@ class Events(ConnectCase):
         self.assertEqual(opened, {
             "event": "open", "resumed": False, "url": listener.url,
             "peer": listener.url.split("/")[2], "subprotocol": "chat", "compressed": False,
-            "tls": None, "name_ms": None, "tls_ms": None})
+            "tls": None, "name_ms": None, "proxy_ms": None, "tls_ms": None})
 
     def test_messages(self):
         client, peer, _ = self.pair("--json")

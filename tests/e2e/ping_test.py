@@ -44,7 +44,7 @@ class Answered(PingCase):
         run = self.run_vital("ping", "--json", "-c", "2", "-i", "20ms", url, status=0)
         opened, first, second, summary, closed = run.events()
         self.assertEqual(set(opened), {"event", "url", "peer", "compressed", "tls", "name_ms",
-                                       "connect_ms", "tls_ms", "upgrade_ms"})
+                                       "connect_ms", "proxy_ms", "tls_ms", "upgrade_ms"})
         self.assertEqual((opened["event"], opened["url"], opened["peer"], opened["name_ms"]),
                          ("open", url, url.split("/")[2], None))
         for field in ("connect_ms", "upgrade_ms"):
@@ -282,7 +282,7 @@ class Trouble(PingCase):
                 (("-W", "1000h", url), "--timeout 1000h is too long"),
                 (("-c", "0", url), "--count 0 is not between 1 and "),
                 (("-c", "1.5", url), "--count 1.5 is not a whole number"),
-                (("-x", url), "there is no option -x"),
+                (("-X", url), "there is no option -X"),
                 (("-c",), "-c needs a value"),
         ):
             with self.subTest(words=words):
