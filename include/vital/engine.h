@@ -56,6 +56,7 @@ typedef struct vital_policy {
     vital_heartbeat heartbeat;
     vital_limits limits;
     vital_reconnect reconnect; /* client */
+    bool pieces;               /* VITAL_EVENT_PIECE, not VITAL_EVENT_MESSAGE */
     vital_compression compression;
     vital_compressor *compressor; /* borrowed; NULL: each engine has one of its own
                                      while compression is agreed on */
@@ -91,6 +92,7 @@ typedef enum vital_event_type {
     VITAL_EVENT_HTTP,     /* server: a plain request, likewise */
     VITAL_EVENT_OPEN,
     VITAL_EVENT_MESSAGE,
+    VITAL_EVENT_PIECE, /* instead of messages, if the policy wants pieces */
     VITAL_EVENT_PONG,
     VITAL_EVENT_HEALTH,
     VITAL_EVENT_DRAIN,
@@ -105,6 +107,7 @@ typedef struct vital_event {
         struct {
             vital_kind kind;
             vital_bytes bytes;
+            unsigned place; /* PIECE: VITAL_FIRST, VITAL_LAST, both, or 0 between */
         } message;
         vital_bytes pong;
         vital_health health;
@@ -153,9 +156,11 @@ void vital_engine_tick(vital_engine *engine, vital_clock clock);
 
 bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out);
 
-/* As vital_send(), vital_ping(), vital_close(). */
+/* As vital_send(), vital_send_piece(), vital_ping(), vital_close(). */
 int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind,
                       vital_bytes message);
+int vital_engine_send_piece(vital_engine *engine, vital_clock clock, vital_kind kind,
+                            vital_bytes piece, unsigned place);
 int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload);
 void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, const char *reason);
 

@@ -78,6 +78,9 @@ typedef enum vital_kind {
     VITAL_BINARY_UNCOMPRESSED = 6,
 } vital_kind;
 
+/* Where a piece stands in its message; both, if it is all of it. */
+enum { VITAL_FIRST = 1, VITAL_LAST = 2 };
+
 /* Dead is not a state of health: it is a verdict. */
 typedef enum vital_health { VITAL_ALIVE, VITAL_DOUBTFUL } vital_health;
 
@@ -254,6 +257,10 @@ typedef struct vital_events {
     /* resumed: nothing was lost since the last socket. */
     void (*open)(vital_conn *conn, bool resumed);
     void (*message)(vital_conn *conn, vital_kind kind, vital_bytes message);
+    /* In place of `message`, which is not called then: each message as it comes, a
+     * small one (up to 125 bytes) always whole. Text is valid so far, but a piece
+     * may end inside of a character; the last one may be empty. */
+    void (*piece)(vital_conn *conn, vital_kind kind, vital_bytes piece, unsigned place);
     /* A pong that answers no beat of ours: to vital_ping(), or unsolicited. */
     void (*pong)(vital_conn *conn, vital_bytes payload);
     void (*health)(vital_conn *conn, vital_health health, const vital_pulse *pulse);
@@ -350,6 +357,14 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
 /* All or nothing. Text must be valid UTF-8. Accepted also while the connection
  * is away; it is sent on return. VITAL_EFULL: wait for drain. */
 int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message);
+
+/* A message in pieces, for one that is large, or comes slowly: the first with
+ * VITAL_FIRST, the last, which may be empty, with VITAL_LAST. The queue gives
+ * back what has left, so it need not hold the whole. Other messages wait behind
+ * it, and so do beats and answers by text. If the socket is lost when some of it
+ * has left, it is lost too, and counts as unconfirmed: the next piece gets
+ * VITAL_ESTATE, as whatever fits into no message. */
+int vital_send_piece(vital_conn *conn, vital_kind kind, vital_bytes piece, unsigned place);
 
 /* A ping of your own, at most 125 bytes; its pong comes to the pong callback.
  * VITAL_ESTATE while the connection is not open, VITAL_EFULL while an earlier one

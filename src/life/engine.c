@@ -52,6 +52,7 @@ int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_en
     engine->rules = (vt_reader_rules){
         .expect_masked = policy->role == VITAL_SERVER,
         .message_bytes = policy->limits.message_bytes,
+        .pieces = policy->pieces,
     };
     vt_reader_init(&engine->reader, &engine->rules);
     vt_outbox_init(&engine->outbox);
@@ -96,8 +97,7 @@ void vital_engine_destroy(vital_engine *engine)
 
 static size_t queued_bytes(const vital_engine *engine)
 {
-    uint64_t messages = engine->outbox.accepted - engine->outbox.written;
-    return engine->outbox.queued_bytes + (size_t)messages * MESSAGE_OVERHEAD_BYTES;
+    return engine->outbox.queued_bytes + engine->outbox.queued_count * MESSAGE_OVERHEAD_BYTES;
 }
 
 void vt_engine_tell_drain(vital_engine *engine)
@@ -206,11 +206,14 @@ static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *it
     switch (item->type) {
     case VT_ITEM_TEXT:
     case VT_ITEM_BINARY:
-        out->type = VITAL_EVENT_MESSAGE;
+        out->type = engine->policy->pieces ? VITAL_EVENT_PIECE : VITAL_EVENT_MESSAGE;
         out->message.kind = item->type == VT_ITEM_TEXT ? VITAL_TEXT : VITAL_BINARY;
         out->message.bytes = bytes;
-        engine->flow.message_awake_us = -1;
-        return item->type == VT_ITEM_BINARY || take_text(engine, clock, bytes);
+        out->message.place = (item->first ? VITAL_FIRST : 0) | (item->last ? VITAL_LAST : 0);
+        if (item->last)
+            engine->flow.message_awake_us = -1;
+        return item->type == VT_ITEM_BINARY || !item->first || !item->last ||
+               take_text(engine, clock, bytes);
     case VT_ITEM_PING:
         if (within_budget(engine, clock) && vt_outbox_pong(&engine->outbox, bytes) != 0)
             vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
@@ -382,6 +385,8 @@ static void tick_open(vital_engine *engine, vital_clock clock)
 {
     if (vt_engine_too_slow(engine, clock))
         return;
+    if (vt_outbox_awaits_piece(&engine->outbox))
+        vt_heartbeat_excuse(&engine->heart, clock); /* a text beat waits for the message's end */
     switch (
         vt_heartbeat_tick(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock)) {
     case VT_BEAT_NOTHING:
@@ -458,27 +463,69 @@ static bool takes_messages(const vital_engine *engine)
     return engine->state == VT_ENDING && vt_engine_returns(engine);
 }
 
-int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, vital_bytes message)
+static bool is_text(vital_kind kind)
 {
-    (void)clock;
+    return kind == VITAL_TEXT || kind == VITAL_TEXT_UNCOMPRESSED;
+}
+
+static bool is_binary(vital_kind kind)
+{
+    return kind == VITAL_BINARY || kind == VITAL_BINARY_UNCOMPRESSED;
+}
+
+/* Whether the queue takes so many bytes more: 0 or the error. */
+static int make_room(vital_engine *engine, size_t size)
+{
     size_t limit = engine->policy->limits.queue_bytes;
-    if (!takes_messages(engine))
-        return VITAL_ECLOSED;
-    bool text = kind == VITAL_TEXT || kind == VITAL_TEXT_UNCOMPRESSED;
-    bool binary = kind == VITAL_BINARY || kind == VITAL_BINARY_UNCOMPRESSED;
-    if ((!text && !binary) || (message.data == NULL && message.size > 0))
-        return VITAL_EINVAL;
-    if (text && !vt_utf8_valid(message.data, message.size))
-        return VITAL_EINVAL;
-    if (message.size > limit)
+    if (size > limit)
         return VITAL_ETOOBIG;
     /* An empty queue takes any message up to the limit, whatever its overhead. */
-    if (queued_bytes(engine) > 0 &&
-        queued_bytes(engine) + message.size + MESSAGE_OVERHEAD_BYTES > limit) {
+    if (queued_bytes(engine) > 0 && queued_bytes(engine) + size + MESSAGE_OVERHEAD_BYTES > limit) {
         engine->want_drain = true;
         return VITAL_EFULL;
     }
-    return vt_outbox_message(&engine->outbox, kind, message);
+    return 0;
+}
+
+int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, vital_bytes message)
+{
+    (void)clock;
+    if (!takes_messages(engine))
+        return VITAL_ECLOSED;
+    if ((!is_text(kind) && !is_binary(kind)) || (message.data == NULL && message.size > 0))
+        return VITAL_EINVAL;
+    if (is_text(kind) && !vt_utf8_valid(message.data, message.size))
+        return VITAL_EINVAL;
+    int error = make_room(engine, message.size);
+    return error != 0 ? error : vt_outbox_message(&engine->outbox, kind, message);
+}
+
+int vital_engine_send_piece(vital_engine *engine, vital_clock clock, vital_kind kind,
+                            vital_bytes piece, unsigned place)
+{
+    (void)clock;
+    const bool first = (place & VITAL_FIRST) != 0;
+    vt_utf8 utf8 = first ? (vt_utf8){0} : engine->piece_utf8;
+    if (!takes_messages(engine))
+        return VITAL_ECLOSED;
+    if ((!is_text(kind) && !is_binary(kind)) || (piece.data == NULL && piece.size > 0) ||
+        place > (VITAL_FIRST | VITAL_LAST))
+        return VITAL_EINVAL;
+    if (first == engine->outbox.unfinished)
+        return VITAL_ESTATE;
+    if (!first && kind != engine->piece_kind)
+        return VITAL_EINVAL;
+    if (is_text(kind) && (!vt_utf8_feed(&utf8, piece.data, piece.size) ||
+                          ((place & VITAL_LAST) != 0 && !vt_utf8_complete(&utf8))))
+        return VITAL_EINVAL;
+    int error = make_room(engine, piece.size);
+    if (error == 0)
+        error = vt_outbox_piece(&engine->outbox, kind, piece, place);
+    if (error != 0)
+        return error;
+    engine->piece_kind = kind;
+    engine->piece_utf8 = utf8;
+    return 0;
 }
 
 int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload)

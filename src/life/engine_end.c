@@ -83,6 +83,7 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
 {
     vt_ending *ending = &engine->ending;
     assert(ending->decided && engine->state != VT_GONE);
+    vt_outbox_tear(&engine->outbox);
 
     ending->clock = clock;
     ending->open_ms = engine->opened_us < 0 ? -1 : (clock.now_us - engine->opened_us) / 1000;

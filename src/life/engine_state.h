@@ -16,6 +16,7 @@
 #include "outbox.h"
 #include "packing.h"
 #include "reader.h"
+#include "utf8.h"
 
 /* Drawn in engine.c. */
 typedef enum vt_engine_state {
@@ -56,6 +57,8 @@ struct vital_engine {
     vt_input input; /* lent by vital_engine_read(), or the rest in `held` */
     vt_flow flow;
     vt_outbox outbox;
+    vital_kind piece_kind; /* of the message that is sent in pieces */
+    vt_utf8 piece_utf8;
     vt_packing *packing; /* owned; NULL without compression */
     vt_opening *opening; /* owned; NULL once open and pulled */
     vt_heartbeat heart;

@@ -66,13 +66,18 @@ bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
     return doubted;
 }
 
+void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock)
+{
+    if (heart->state == VT_BEAT_QUEUED)
+        heart->sign_awake_us = awake_us(clock);
+}
+
 void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock)
 {
     heart->spoke_us = clock.now_us;
     /* That bytes leave proves nothing of the peer; but while the beat itself
      * is still queued behind them, its answer cannot be overdue. */
-    if (heart->state == VT_BEAT_QUEUED)
-        heart->sign_awake_us = awake_us(clock);
+    vt_heartbeat_excuse(heart, clock);
 }
 
 void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
@@ -165,6 +170,8 @@ static int64_t forget_awake_us(const vt_heartbeat *heart, const vital_heartbeat 
     if (heart->state != VT_BEAT_OUT)
         return VT_NEVER_US;
     int64_t limit_us = vt_heartbeat_answer_limit_us(heart, policy);
+    if (limit_us == VT_NEVER_US && heart->paused && heart->interval_us < LONGEST_ANSWER_US)
+        return heart->left_awake_us + heart->interval_us;
     if (limit_us == VT_NEVER_US)
         return heart->left_awake_us + LONGEST_ANSWER_US;
     bool talks = heart->health == VITAL_ALIVE && heart->heard_us > heart->left_us;

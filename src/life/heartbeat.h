@@ -80,6 +80,9 @@ void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);  /* the beat has
 /* A matched answer came. `exact`: it can be the answer to no other beat. */
 void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);
 
+/* It is our own doing that the beat has not left yet. */
+void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock);
+
 /* We read no more, or again. While we do not, beats still leave, but no answer is
  * insisted on: our own not reading is never the peer's death. True if this ended
  * a doubt. */

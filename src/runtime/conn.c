@@ -112,6 +112,9 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         if (events->message != NULL)
             events->message(conn, event->message.kind, event->message.bytes);
         break;
+    case VITAL_EVENT_PIECE:
+        events->piece(conn, event->message.kind, event->message.bytes, event->message.place);
+        break;
     case VITAL_EVENT_PONG:
         if (events->pong != NULL)
             events->pong(conn, event->pong);
@@ -351,6 +354,18 @@ int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message)
     if (conn->engine == NULL)
         return VITAL_ECLOSED;
     int error = vital_engine_send(conn->engine, clock_of(conn), kind, message);
+    if (error == 0)
+        vt_conn_touch(conn);
+    return error;
+}
+
+int vital_send_piece(vital_conn *conn, vital_kind kind, vital_bytes piece, unsigned place)
+{
+    if (conn == NULL)
+        return VITAL_EINVAL;
+    if (conn->engine == NULL)
+        return VITAL_ECLOSED;
+    int error = vital_engine_send_piece(conn->engine, clock_of(conn), kind, piece, place);
     if (error == 0)
         vt_conn_touch(conn);
     return error;

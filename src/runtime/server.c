@@ -155,6 +155,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .role = VITAL_SERVER,
         .heartbeat = options->heartbeat,
         .limits = options->limits,
+        .pieces = options->events.piece != NULL,
         .compression = options->compression,
         .subprotocols = (const char *const *)server->subprotocols,
         .origins = (const char *const *)server->origins,

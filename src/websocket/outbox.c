@@ -13,10 +13,12 @@
  * places begin anew with each filling, which is enough: when the wire is empty,
  * every message that was wholly framed is gone.
  *
+ * The queue itself is kept by outbox_queue.c.
+ *
  * A message is compressed fragment by fragment, on its way to the wire. Its first
  * fragment decides: if that does not become smaller, the message goes as it is.
  */
-#include "outbox.h"
+#include "outbox_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -38,16 +40,6 @@ enum { FRAGMENT_BOUND = VT_DEFLATE_BOUND(VT_FRAGMENT_BYTES) };
 
 /* In a vital_kind. */
 enum { UNCOMPRESSED = VITAL_TEXT_UNCOMPRESSED & VITAL_BINARY_UNCOMPRESSED };
-
-struct vt_outgoing {
-    struct vt_outgoing *next;
-    size_t size;
-    size_t framed; /* of the payload */
-    size_t end;    /* on the wire, once it is wholly framed */
-    vital_kind kind;
-    bool compressed; /* once its first fragment is framed */
-    uint8_t payload[];
-};
 
 struct waiting {
     size_t size;
@@ -97,34 +89,6 @@ void vt_outbox_deflate_with(vt_outbox *outbox, vt_deflater *deflater)
 }
 
 /* -------------------------------------------------------------- what is to go */
-
-int vt_outbox_message(vt_outbox *outbox, vital_kind kind, vital_bytes message)
-{
-    if (message.size > SIZE_MAX - sizeof(struct vt_outgoing))
-        return VITAL_ENOMEM;
-    struct vt_outgoing *outgoing = malloc(sizeof *outgoing + message.size);
-    if (outgoing == NULL)
-        return VITAL_ENOMEM;
-    outgoing->next = NULL;
-    outgoing->size = message.size;
-    outgoing->framed = 0;
-    outgoing->end = 0;
-    outgoing->kind = kind;
-    outgoing->compressed = false;
-    if (message.size > 0)
-        memcpy(outgoing->payload, message.data, message.size);
-
-    if (outbox->last != NULL)
-        outbox->last->next = outgoing;
-    else
-        outbox->first = outgoing;
-    outbox->last = outgoing;
-    if (outbox->framing == NULL)
-        outbox->framing = outgoing;
-    outbox->queued_bytes += message.size;
-    outbox->accepted++;
-    return 0;
-}
 
 static struct vt_wire *wire_of(vt_outbox *outbox)
 {
@@ -225,11 +189,6 @@ int vt_outbox_raw(vt_outbox *outbox, vital_bytes bytes)
 
 /* -------------------------------------------------------------------- framing */
 
-static bool in_mid_message(const vt_outbox *outbox)
-{
-    return outbox->framing != NULL && outbox->framing->framed > 0;
-}
-
 /* A peer may ask much faster than it reads: its answers are a number, and a
  * filling takes a fragment's worth of them. */
 static size_t answers_a_filling(const struct vt_wire *wire)
@@ -249,12 +208,12 @@ static size_t raw_a_filling(const struct vt_wire *wire)
 
 /* What the next fragment can come to. Only the first one of a compressed message
  * is known to have become smaller. */
-static size_t fragment_bound(const struct vt_outgoing *message)
+static size_t fragment_bound(const vt_outbox *outbox, const struct vt_outgoing *message)
 {
     size_t left = message->size - message->framed;
     if (left > VT_FRAGMENT_BYTES)
         left = VT_FRAGMENT_BYTES;
-    return message->compressed && message->framed > 0 ? VT_DEFLATE_BOUND(left) : left;
+    return outbox->compressing && !vt_outgoing_begins(message) ? VT_DEFLATE_BOUND(left) : left;
 }
 
 /* The most that one filling of the wire can come to; 0 if nothing may leave. */
@@ -273,10 +232,12 @@ static size_t bytes_to_frame(const vt_outbox *outbox, const vt_outbox_frames *fr
     if (!frames->open || (wire != NULL && (wire->close_framed || wire->close_now)))
         return bytes;
 
+    bool within = outbox->within;
     const struct vt_outgoing *message = outbox->framing;
     while (message != NULL && data < VT_FRAGMENT_BYTES &&
-           !(frames->hold_messages && message->framed == 0)) {
-        data += VT_FRAME_HEADER_MAX + fragment_bound(message);
+           !(vt_outgoing_begins(message) && (within || frames->hold_messages))) {
+        data += VT_FRAME_HEADER_MAX + fragment_bound(outbox, message);
+        within = !message->last;
         message = message->next;
     }
     if (data > VT_FRAME_HEADER_MAX + FRAGMENT_BOUND)
@@ -328,7 +289,7 @@ static void frame_place(vt_outbox *outbox, enum place place, const vital_entropy
     struct waiting *waiting = wire->places[place];
     const vt_opcode opcode = frames_of[place].opcode;
 
-    if (waiting == NULL || (!vt_opcode_is_control(opcode) && in_mid_message(outbox)))
+    if (waiting == NULL || (!vt_opcode_is_control(opcode) && outbox->within))
         return;
     const vt_frame frame = {.fin = true, .opcode = opcode, .size = waiting->size};
     if (place != ANSWER)
@@ -367,42 +328,46 @@ static void frame_close(vt_outbox *outbox, const vital_entropy *mask)
 
 static bool may_compress(const vt_outbox *outbox, const struct vt_outgoing *message)
 {
-    return outbox->deflater != NULL && (message->kind & UNCOMPRESSED) == 0 &&
-           vt_deflater_wants(outbox->deflater, message->size);
+    return outbox->deflater != NULL && (message->kind & UNCOMPRESSED) == 0 && message->size > 0 &&
+           vt_deflater_wants(outbox->deflater, message->last ? message->size : SIZE_MAX);
 }
 
-/* The payload for the next `size` bytes of the message that is framed: those
- * bytes, or what they have become. NULL data: no memory. */
+/* The payload for the next `size` bytes of what is framed: those bytes, or what
+ * they have become. NULL data: no memory. */
 static vital_bytes next_payload(vt_outbox *outbox, size_t size)
 {
+    static const uint8_t empty_block[] = {0x00}; /* RFC 7692 7.2.3.6 */
     struct vt_outgoing *message = outbox->framing;
     const vital_bytes plain = {message->payload + message->framed, size};
-    const bool first = message->framed == 0;
+    const bool first = vt_outgoing_begins(message);
+    const bool last = message->last && message->framed + size == message->size;
 
     if (first)
-        message->compressed = may_compress(outbox, message);
-    if (!message->compressed)
+        outbox->compressing = may_compress(outbox, message);
+    if (!outbox->compressing)
         return plain;
-    vital_bytes packed = vt_deflate(outbox->deflater, plain.data, size, message->framed,
-                                    message->framed + size == message->size);
+    if (size == 0)
+        return last ? (vital_bytes){empty_block, sizeof empty_block} : plain;
+    vital_bytes packed = vt_deflate(outbox->deflater, plain.data, size, message->framed, last);
     if (packed.data == NULL || !first || packed.size < size)
         return packed;
     vt_deflater_forget(outbox->deflater);
-    message->compressed = false;
+    outbox->compressing = false;
     return plain;
 }
 
-/* The next `size` bytes of the message that is framed. False without memory. */
+/* The next `size` bytes of what is framed. False without memory. */
 static bool frame_fragment(vt_outbox *outbox, size_t size, const vital_entropy *mask)
 {
     struct vt_wire *wire = outbox->wire;
     struct vt_outgoing *message = outbox->framing;
     const vital_bytes payload = next_payload(outbox, size);
-    const bool first = message->framed == 0;
+    const bool first = vt_outgoing_begins(message);
     const vt_opcode opcode = (message->kind & VITAL_TEXT) != 0 ? VT_OP_TEXT : VT_OP_BINARY;
+    const bool ends = message->framed + size == message->size;
     const vt_frame frame = {
-        .fin = message->framed + size == message->size,
-        .rsv = first && message->compressed ? COMPRESSED : 0,
+        .fin = message->last && ends,
+        .rsv = first && outbox->compressing ? COMPRESSED : 0,
         .opcode = first ? opcode : VT_OP_CONTINUATION,
         .size = payload.size,
     };
@@ -411,7 +376,8 @@ static bool frame_fragment(vt_outbox *outbox, size_t size, const vital_entropy *
         return false;
     append_frame(wire, frame, payload.data, mask);
     message->framed += size;
-    if (frame.fin) {
+    outbox->within = !frame.fin;
+    if (ends) {
         message->end = wire->size;
         outbox->framing = message->next;
     }
@@ -424,7 +390,7 @@ static bool frame_messages(vt_outbox *outbox, const vt_outbox_frames *frames)
     const struct vt_wire *wire = outbox->wire;
     const size_t begin = wire->size;
 
-    while (outbox->framing != NULL && !(frames->hold_messages && !in_mid_message(outbox))) {
+    while (vt_outbox_next(outbox) != NULL && !(frames->hold_messages && !outbox->within)) {
         size_t size = outbox->framing->size - outbox->framing->framed;
         if (size > VT_FRAGMENT_BYTES)
             size = VT_FRAGMENT_BYTES;
@@ -465,7 +431,7 @@ static bool fill_wire(vt_outbox *outbox, const vt_outbox_frames *frames)
     frame_places(outbox, frames->mask);
     if (!wire->close_now && !frame_messages(outbox, frames))
         return false;
-    if (wire->close_now || outbox->framing == NULL)
+    if (wire->close_now || vt_outbox_next(outbox) == NULL)
         frame_close(outbox, frames->mask);
     return true;
 }
@@ -489,20 +455,6 @@ vital_bytes vt_outbox_pending(vt_outbox *outbox, const vt_outbox_frames *frames)
 }
 
 /* -------------------------------------------------------------------- leaving */
-
-/* Frees and counts the messages that end no later than that place on the wire. */
-static void drop_messages(vt_outbox *outbox, size_t end)
-{
-    while (outbox->first != outbox->framing && outbox->first->end <= end) {
-        struct vt_outgoing *message = outbox->first;
-        outbox->first = message->next;
-        if (outbox->first == NULL)
-            outbox->last = NULL;
-        outbox->queued_bytes -= message->size;
-        outbox->written++;
-        free(message);
-    }
-}
 
 static void free_wire_bytes(struct vt_wire *wire)
 {
@@ -536,11 +488,11 @@ vt_outbox_left vt_outbox_written(vt_outbox *outbox, size_t size)
     assert(wire != NULL && size <= wire->size - wire->sent);
     wire->sent += size;
     if (wire->beat_end != 0 && wire->beat_end <= wire->sent) {
-        drop_messages(outbox, wire->beat_end);
+        vt_outbox_drop(outbox, wire->beat_end);
         left = (vt_outbox_left){true, outbox->written};
         wire->beat_end = 0;
     }
-    drop_messages(outbox, wire->sent);
+    vt_outbox_drop(outbox, wire->sent);
 
     if (vt_outbox_close_written(outbox))
         free_wire_bytes(wire);
@@ -568,32 +520,18 @@ bool vt_outbox_empty(const vt_outbox *outbox)
             if (wire->places[place] != NULL)
                 return false;
     }
-    return outbox->framing == NULL;
+    return vt_outbox_next(outbox) == NULL;
 }
 
 void vt_outbox_rewind(vt_outbox *outbox)
 {
     free_wire(outbox);
-    /* Beyond the one that is being framed nothing has begun. */
-    const struct vt_outgoing *last = outbox->framing;
-    for (struct vt_outgoing *message = outbox->first; message != NULL; message = message->next) {
-        message->framed = 0;
-        if (message == last)
-            break;
-    }
-    outbox->framing = outbox->first;
+    vt_outbox_requeue(outbox);
 }
 
 /* The counts stay: what is forgotten was accepted, and was not written. */
 void vt_outbox_clear(vt_outbox *outbox)
 {
     free_wire(outbox);
-    while (outbox->first != NULL) {
-        struct vt_outgoing *next = outbox->first->next;
-        free(outbox->first);
-        outbox->first = next;
-    }
-    outbox->last = NULL;
-    outbox->framing = NULL;
-    outbox->queued_bytes = 0;
+    vt_outbox_forget_queue(outbox);
 }

@@ -38,8 +38,13 @@ typedef struct vt_outbox {
     struct vt_outgoing *last;
     struct vt_outgoing *framing; /* the next to be framed, or in the middle of it */
     struct vt_wire *wire;        /* owned; NULL when idle */
+    struct vt_outgoing *open;    /* the last piece, if queued, of what is unfinished */
+    bool unfinished;             /* a message has been begun in pieces */
+    bool within;                 /* on the wire, a message has begun and not ended */
+    bool compressing;            /* that one */
     vt_deflater *deflater;       /* borrowed; NULL: compression is not agreed on */
     size_t queued_bytes;         /* payload accepted and not wholly written */
+    size_t queued_count;         /* messages, and pieces, likewise */
     uint64_t accepted;           /* messages, since the beginning of time */
     uint64_t written;            /* messages wholly written, likewise */
 } vt_outbox;
@@ -54,6 +59,15 @@ void vt_outbox_deflate_with(vt_outbox *outbox, vt_deflater *deflater);
 
 /* Copies. 0 or VITAL_ENOMEM, with nothing half done. The limit is the caller's. */
 int vt_outbox_message(vt_outbox *outbox, vital_kind kind, vital_bytes message);
+
+/* The same of a message in pieces: `place` is VITAL_FIRST, VITAL_LAST, both, or 0
+ * between. The first if none is unfinished, the others if one is. */
+int vt_outbox_piece(vt_outbox *outbox, vital_kind kind, vital_bytes piece, unsigned place);
+/* Whether the wire waits for the next piece, and whatever is no control frame with it. */
+bool vt_outbox_awaits_piece(const vt_outbox *outbox);
+/* The socket is gone: a message of which pieces are gone too can go nowhere any
+ * more. It counts as written, and is no longer unfinished. */
+void vt_outbox_tear(vt_outbox *outbox);
 
 /* At most 125 bytes. A pong replaces one that has not been framed (RFC 6455
  * 5.5.3 wants only the latest), and so does the heartbeat's ping (`beat`). A

@@ -6,7 +6,9 @@
  *                      +-- all of it here, and no fragment --> lent, in place
  *   header, judged ----+
  *                      +-- else --> struct vt_assembly, piece by piece --> lent
- *                                   (inflated on the way, if it is compressed)
+ *                                   (inflated on the way, if it is compressed; in
+ *                                   pieces, if they are wanted: what one piece of
+ *                                   the input gives is then handed on with it)
  *
  * Memory follows what has arrived and never what was announced: the message
  * buffer doubles as it fills, so its cost is linear and at most twice the
@@ -53,6 +55,9 @@ struct vt_assembly {
     uint8_t *message; /* owned */
     size_t message_size;
     size_t message_capacity;
+    size_t given; /* of the message: handed on, in pieces */
+    bool begun;   /* a piece has been handed on, */
+    bool lent;    /* and is what `message` holds */
     bool compressed;
     size_t packed_size; /* of a compressed message: what has come of it */
     vt_utf8 utf8;
@@ -114,6 +119,8 @@ static vt_item message_item(vt_opcode opcode, const uint8_t *data, size_t size)
 
     return (vt_item){
         .type = opcode == VT_OP_TEXT ? VT_ITEM_TEXT : VT_ITEM_BINARY,
+        .first = true,
+        .last = true,
         .data = size > 0 ? data : nothing,
         .size = size,
     };
@@ -247,7 +254,7 @@ static vt_item judge_length(const vt_reader *reader, const vt_frame *frame)
         return (vt_item){0};
     size_t limit = reader->rules->message_bytes;
     bool begun = assembly != NULL && assembly->in_message;
-    size_t have = begun ? assembly->message_size : 0;
+    size_t have = begun ? assembly->given + assembly->message_size : 0;
     if (begun ? assembly->compressed : (frame->rsv & COMPRESSED) != 0) {
         limit = limit < SIZE_MAX / 4 ? limit * 2 + PACKED_SPARE_BYTES : SIZE_MAX;
         have = begun ? assembly->packed_size : 0;
@@ -347,6 +354,17 @@ static vt_item begin_assembly(vt_reader *reader, const vt_frame *frame, bool who
     return (vt_item){0};
 }
 
+/* What there is of the message, and is lent now. */
+static vt_item piece_item(struct vt_assembly *assembly, bool last)
+{
+    vt_item item = message_item(assembly->opcode, assembly->message, assembly->message_size);
+    item.first = !assembly->begun;
+    item.last = last;
+    assembly->given += assembly->message_size;
+    assembly->begun = assembly->lent = true;
+    return item;
+}
+
 static vt_item end_frame(struct vt_assembly *assembly)
 {
     const vt_frame *frame = &assembly->frame;
@@ -359,7 +377,7 @@ static vt_item end_frame(struct vt_assembly *assembly)
         return (vt_item){0};
     if (assembly->opcode == VT_OP_TEXT && !vt_utf8_complete(&assembly->utf8))
         return cut_text();
-    return message_item(assembly->opcode, assembly->message, assembly->message_size);
+    return piece_item(assembly, true);
 }
 
 /* So many bytes more stand behind the message. */
@@ -380,6 +398,8 @@ static vt_item copy_payload(vt_reader *reader, const uint8_t *data, size_t size)
     size_t have = assembly->message_size;
     size_t most = frame->fin ? have + (size_t)(frame->size - assembly->position)
                              : reader->rules->message_bytes;
+    if (reader->rules->pieces)
+        most = have + size;
 
     if (!control && !reserve(assembly, have + size, most))
         return no_memory();
@@ -408,7 +428,7 @@ static vt_item inflate_payload(vt_reader *reader, uint8_t *data, size_t size)
 {
     struct vt_assembly *assembly = reader->assembly;
     const vt_frame *frame = &assembly->frame;
-    const size_t limit = reader->rules->message_bytes;
+    const size_t limit = reader->rules->message_bytes - assembly->given;
     const size_t guess = size < limit / INFLATES_TO ? size * INFLATES_TO : limit;
     vt_inflate_step step = {.in = data, .in_size = size};
     vt_inflated result;
@@ -428,7 +448,8 @@ static vt_item inflate_payload(vt_reader *reader, uint8_t *data, size_t size)
             if (have == assembly->message_capacity && !reserve(assembly, needed, limit))
                 return no_memory();
             step.out = assembly->message + have;
-            step.room = assembly->message_capacity - have;
+            step.room = (assembly->message_capacity < limit ? assembly->message_capacity : limit) -
+                        have;
         }
         const uint8_t *from = step.out;
         result = vt_inflate(reader->inflater, &step);
@@ -460,14 +481,21 @@ static vt_item take_payload(vt_reader *reader, vt_input *input)
         item = copy_payload(reader, input->data, size);
     take(input, size);
     assembly->position += size;
-    if (item.type != VT_ITEM_NONE)
-        return item;
-    return assembly->position == frame->size ? end_frame(assembly) : (vt_item){0};
+    if (item.type == VT_ITEM_NONE && assembly->position == frame->size)
+        item = end_frame(assembly);
+    if (item.type == VT_ITEM_NONE && reader->rules->pieces &&
+        assembly->message_size > VT_WHOLE_BYTES)
+        item = piece_item(assembly, false);
+    return item;
 }
 
 vt_item vt_reader_next(vt_reader *reader, vt_input *input)
 {
     vt_reader_release(reader);
+    if (reader->assembly != NULL && reader->assembly->lent) {
+        reader->assembly->lent = false;
+        reader->assembly->message_size = 0;
+    }
     for (;;) {
         vt_item item = {0};
         if (reader->assembly == NULL || !reader->assembly->in_frame) {

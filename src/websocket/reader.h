@@ -19,12 +19,16 @@
 typedef struct vt_reader_rules {
     bool expect_masked;   /* we are the server (RFC 6455 5.1) */
     size_t message_bytes; /* the largest message, inflated */
+    bool pieces;          /* large messages are handed on as they come */
 } vt_reader_rules;
+
+/* What is no larger is handed on whole in any case, as a beat must be. */
+enum { VT_WHOLE_BYTES = 125 };
 
 typedef enum vt_item_type {
     VT_ITEM_NONE,   /* all input is used up */
-    VT_ITEM_TEXT,   /* a whole message, valid UTF-8 */
-    VT_ITEM_BINARY, /* a whole message */
+    VT_ITEM_TEXT,   /* a message, valid UTF-8 (so far) */
+    VT_ITEM_BINARY, /* a message */
     VT_ITEM_PING,
     VT_ITEM_PONG,
     VT_ITEM_CLOSE,     /* code is 1005 without a payload; data is the reason */
@@ -35,6 +39,7 @@ typedef struct vt_item {
     vt_item_type type;
     uint16_t code;       /* CLOSE and VIOLATION */
     const char *why;     /* VIOLATION: a static sentence with its RFC section */
+    bool first, last;    /* TEXT and BINARY: of its message; both, if it is whole */
     const uint8_t *data; /* until the next call */
     size_t size;
 } vt_item;

@@ -388,6 +388,7 @@ static void print_event(struct world *world, struct actor *actor, const vital_ev
     case VITAL_EVENT_OPEN:
         print(world, actor->side, link, "open");
         break;
+    case VITAL_EVENT_PIECE: /* no story asks for pieces */
     case VITAL_EVENT_MESSAGE:
         print(world, actor->side, link, "message %s",
               show(shown, event->message.bytes.data, event->message.bytes.size));

@@ -1072,6 +1072,76 @@ static void a_paused_connection_notices_that_its_peer_has_gone(void **state)
     assert_cause(&both.seen, VITAL_CUT);
 }
 
+/* --------------------------------------------------------------------- pieces */
+
+/* What came of one message. */
+typedef struct stream_seen {
+    size_t bytes;
+    int firsts, lasts;
+} stream_seen;
+
+static void take_piece(vital_conn *conn, vital_kind kind, vital_bytes piece, unsigned where)
+{
+    stream_seen *seen = vital_user(conn);
+    assert_int_equal(kind, VITAL_BINARY);
+    for (size_t i = 0; i < piece.size; i++)
+        assert_int_equal(((const uint8_t *)piece.data)[i], (uint8_t)(seen->bytes++ / 1000));
+    seen->firsts += (where & VITAL_FIRST) != 0;
+    seen->lasts += (where & VITAL_LAST) != 0;
+    if (seen->bytes % 7 == 0) { /* now and then, somebody needs a rest */
+        vital_pause(conn, true);
+        vital_pause(conn, false);
+    }
+}
+
+static void stream_through(live *test, vital_compression compression)
+{
+    enum { BYTES = 3 * 1000 * 1000 };
+    const vital_limits small = {.queue_bytes = 50000, .message_bytes = BYTES};
+    stream_seen seen = {0};
+    witness at_client = {0};
+    vital_server *server = live_listen(test->loop,
+                                       &(vital_listen_options){.address = "127.0.0.1:0",
+                                                               .events = {.piece = take_piece},
+                                                               .user = &seen,
+                                                               .limits = small,
+                                                               .compression = compression});
+    vital_conn *client = live_connect(test->loop,
+                                      &(vital_connect_options){.url = vital_server_url(server),
+                                                               .events = WITNESS,
+                                                               .user = &at_client,
+                                                               .limits = small,
+                                                               .compression = compression,
+                                                               .reconnect = {.never = true}});
+    for (size_t sent = 0; sent < BYTES;) {
+        uint8_t piece[10000];
+        for (size_t i = 0; i < sizeof piece; i++)
+            piece[i] = (uint8_t)((sent + i) / 1000);
+        unsigned where = (sent == 0 ? VITAL_FIRST : 0) |
+                         (sent + sizeof piece == BYTES ? VITAL_LAST : 0);
+        int error = vital_send_piece(client, VITAL_BINARY, (vital_bytes){piece, sizeof piece},
+                                     where);
+        if (error == 0) {
+            sent += sizeof piece;
+            continue;
+        }
+        assert_int_equal(error, VITAL_EFULL);
+        int drains = at_client.drains;
+        step_until(test, at_client.drains > drains, "the queue drains");
+    }
+    step_until(test, seen.lasts == 1, "the last piece comes");
+    assert_int_equal(seen.firsts, 1);
+    assert_int_equal(seen.bytes, BYTES);
+    vital_close(client, 1000, NULL);
+    step_until(test, at_client.closes == 1 && vital_server_count(server) == 0, "both are closed");
+}
+
+static void a_message_may_be_streamed_through_queues_that_are_smaller_than_it(void **state)
+{
+    stream_through(*state, (vital_compression){.enabled = false});
+    stream_through(*state, (vital_compression){.enabled = true});
+}
+
 static void a_verdict_counts_what_had_not_left(void **state)
 {
     live *test = *state;
@@ -1194,6 +1264,7 @@ int main(void)
         live_test(a_full_queue_says_so_drains_once_and_loses_nothing),
         live_test(a_pause_stops_messages_at_once_and_a_resumption_goes_on_with_them),
         live_test(a_paused_connection_notices_that_its_peer_has_gone),
+        live_test(a_message_may_be_streamed_through_queues_that_are_smaller_than_it),
         live_test(a_verdict_counts_what_had_not_left),
         live_test(a_client_may_be_closed_while_its_request_is_handed_over),
         live_test(a_request_stays_readable_after_closing_in_accept),

@@ -84,6 +84,15 @@ static void note_bytes(struct end *end, const char *word, vital_bytes bytes)
         note(end, "%s(%zu)", word, bytes.size);
 }
 
+/* "piece(300" begins a message, "300)" ends one. */
+static void note_piece(struct end *end, vital_bytes bytes, unsigned place)
+{
+    if (end->on_message != NULL)
+        end->on_message(end, bytes);
+    note(end, "%s%zu%s", (place & VITAL_FIRST) != 0 ? "piece(" : "", bytes.size,
+         (place & VITAL_LAST) != 0 ? ")" : "");
+}
+
 static void take_verdict(struct end *end, const vital_verdict *verdict)
 {
     note(end, "%s", vital_cause_name(verdict->cause));
@@ -124,6 +133,9 @@ void pull(struct end *end)
             else
                 note_bytes(end, event.message.kind == VITAL_TEXT ? "text" : "binary",
                            event.message.bytes);
+            break;
+        case VITAL_EVENT_PIECE:
+            note_piece(end, event.message.bytes, event.message.place);
             break;
         case VITAL_EVENT_PONG:
             note_bytes(end, "pong", event.pong);

@@ -122,6 +122,7 @@ enum deflate { PLAIN, DEFLATED, CONTEXT };
 struct stream {
     bool masked;
     size_t limit;
+    bool pieces;
     enum deflate deflate; /* what is agreed on: nothing, unless a test says so */
     size_t size;
     uint8_t bytes[STREAM_MAX];
@@ -134,6 +135,7 @@ static vt_deflater packer;
 static void begin_stream(bool masked, size_t limit)
 {
     stream.deflate = PLAIN;
+    stream.pieces = false;
     stream.masked = masked;
     stream.limit = limit;
     stream.size = 0;
@@ -224,9 +226,24 @@ static void init_reader(vt_reader *reader, const vt_reader_rules *rules, vt_infl
 
 struct record {
     size_t size;
-    bool ended; /* by a close or a violation */
+    bool ended;         /* by a close or a violation */
+    size_t piece_count; /* of the message that has begun */
+    size_t most_pieces; /* of any message */
+    size_t joined_size;
+    uint8_t joined[1 << 17];
     char text[1 << 16];
 };
+
+/* Pieces are put together again, so that the record is that of whole messages. */
+static void join_pieces(struct record *record, const vt_item *item)
+{
+    assert_int_equal(item->first, record->piece_count == 0);
+    assert_true(item->last || item->size > VT_WHOLE_BYTES || !item->first);
+    assert_true(record->joined_size + item->size <= sizeof record->joined);
+    memcpy(record->joined + record->joined_size, item->data, item->size);
+    record->joined_size += item->size;
+    record->piece_count++;
+}
 
 static void write_item(struct record *record, const vt_item *item)
 {
@@ -267,6 +284,17 @@ static void feed_piece(vt_reader *reader, struct record *record, size_t from, si
             break;
         }
         assert_ptr_equal(input.data + input.size, piece + size);
+        if (item.type == VT_ITEM_TEXT || item.type == VT_ITEM_BINARY) {
+            join_pieces(record, &item);
+            assert_true(stream.pieces || item.last);
+            if (!item.last)
+                continue;
+            item.data = record->joined;
+            item.size = record->joined_size;
+            if (record->piece_count > record->most_pieces)
+                record->most_pieces = record->piece_count;
+            record->joined_size = record->piece_count = 0;
+        }
         write_item(record, &item);
         record->ended = item.type == VT_ITEM_CLOSE || item.type == VT_ITEM_VIOLATION;
     }
@@ -277,7 +305,8 @@ static void feed_piece(vt_reader *reader, struct record *record, size_t from, si
  * seed makes, empty ones among them. */
 static void read_stream(struct record *record, size_t step, uint64_t seed)
 {
-    vt_reader_rules rules = {.expect_masked = stream.masked, .message_bytes = stream.limit};
+    vt_reader_rules rules = {
+        .expect_masked = stream.masked, .message_bytes = stream.limit, .pieces = stream.pieces};
     vt_reader reader;
     vt_inflater inflater;
 
@@ -285,6 +314,7 @@ static void read_stream(struct record *record, size_t step, uint64_t seed)
     record->size = 0;
     record->text[0] = '\0';
     record->ended = false;
+    record->joined_size = record->piece_count = record->most_pieces = 0;
     init_reader(&reader, &rules, &inflater);
     for (size_t at = 0, size = 0; at < stream.size && !record->ended; at += size) {
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -1376,6 +1406,124 @@ static void d7_inflating_without_memory_fails_with_1011_rfc_7_4_1(void **unused)
     assert_true(failed > 10);
 }
 
+/* ----------------------------------------------------------------------- pieces */
+
+/* As it is read in pieces, against the stream read whole. */
+static size_t check_pieces(void)
+{
+    size_t most = 0;
+    stream.pieces = false;
+    read_stream(&whole, STREAM_MAX, 0);
+    stream.pieces = true;
+    for (size_t step = 1; step < 400; step = step * 2 + 1) {
+        read_stream(&pieces, step, 0);
+        assert_string_equal(pieces.text, whole.text);
+        most = pieces.most_pieces > most ? pieces.most_pieces : most;
+    }
+    read_stream(&pieces, STREAM_MAX, 0);
+    assert_string_equal(pieces.text, whole.text);
+    return most;
+}
+
+static void pieces_are_the_message_cut_as_it_came(void **unused)
+{
+    static char text[5000];
+    (void)unused;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i * i % 25);
+    for (enum deflate deflate = PLAIN; deflate <= CONTEXT; deflate++) {
+        begin_stream(true, 5000);
+        agree(deflate);
+        add_frame(FIN | VT_OP_TEXT, text, sizeof text);
+        add_frame(VT_OP_BINARY, text, 1000);
+        add_string(FIN | VT_OP_PING, "between");
+        add_frame(VT_OP_CONTINUATION, text, 0);
+        add_frame(VT_OP_CONTINUATION, text, 4000);
+        add_frame(FIN | VT_OP_CONTINUATION, text, 0);
+        if (deflate != PLAIN)
+            add_packed_fragments(VT_OP_TEXT, text, sizeof text, 300);
+        add_string(FIN | VT_OP_TEXT, "");
+        assert_true(check_pieces() > 10);
+    }
+}
+
+static void what_is_as_small_as_a_beat_comes_whole_in_any_pieces(void **unused)
+{
+    char text[VT_WHOLE_BYTES + 1];
+    (void)unused;
+    memset(text, 'x', sizeof text);
+    begin_stream(true, 1000);
+    add_frame(FIN | VT_OP_TEXT, text, VT_WHOLE_BYTES);
+    add_frame(VT_OP_TEXT, text, 1);
+    add_frame(VT_OP_CONTINUATION, text, 100);
+    add_frame(FIN | VT_OP_CONTINUATION, text, VT_WHOLE_BYTES - 101);
+    assert_int_equal(check_pieces(), 1);
+    begin_stream(true, 1000);
+    add_frame(VT_OP_TEXT, text, VT_WHOLE_BYTES + 1);
+    add_frame(FIN | VT_OP_CONTINUATION, text, 0);
+    assert_int_equal(check_pieces(), 2); /* the end of it comes by itself */
+}
+
+static void the_limit_is_for_all_pieces_together_rfc_10_4(void **unused)
+{
+    static char text[3000];
+    (void)unused;
+    memset(text, 'x', sizeof text);
+    for (enum deflate deflate = PLAIN; deflate <= DEFLATED; deflate++) {
+        for (size_t limit = 2999; limit <= 3000; limit++) {
+            begin_stream(true, limit);
+            agree(deflate);
+            if (deflate == PLAIN) {
+                for (int i = 0; i < 10; i++)
+                    add_frame(i == 0 ? VT_OP_TEXT : VT_OP_CONTINUATION, text, 300);
+                add_frame(FIN | VT_OP_CONTINUATION, text, 0);
+            } else {
+                add_packed_fragments(VT_OP_TEXT, text, 3000, 4);
+            }
+            check_pieces();
+            assert_int_equal(strstr(whole.text, "1009") != NULL, limit == 2999);
+        }
+    }
+}
+
+static void bad_text_fails_in_the_piece_in_which_it_is_rfc_8_1(void **unused)
+{
+    static char text[1000];
+    (void)unused;
+    memset(text, 'x', sizeof text);
+    memcpy(text + 500, "\xE2\x82\xAC", 3); /* cut anywhere: the text goes on with the next piece */
+    begin_stream(true, 1000);
+    add_frame(FIN | VT_OP_TEXT, text, sizeof text);
+    assert_true(check_pieces() > 1);
+    text[999] = (char)0xFF;
+    begin_stream(true, 1000);
+    add_frame(FIN | VT_OP_TEXT, text, sizeof text);
+    check_pieces();
+    assert_string_equal(pieces.text, "violation 1007:text that is not UTF-8 (RFC 6455 8.1)\n");
+}
+
+static void a_piece_costs_no_more_than_what_has_come_with_it(void **unused)
+{
+    vt_reader_rules rules = {.expect_masked = true, .message_bytes = STREAM_MAX, .pieces = true};
+    static uint8_t payload[STREAM_MAX - 100];
+    vt_reader reader;
+    (void)unused;
+    begin_stream(true, STREAM_MAX);
+    add_frame(FIN | VT_OP_BINARY, payload, sizeof payload);
+    vt_reader_init(&reader, &rules);
+    memory.buffer = 0;
+    size_t got = 0;
+    for (size_t at = 0; at < stream.size; at += 1000) {
+        vt_input input = {stream.bytes + at, stream.size - at < 1000 ? stream.size - at : 1000};
+        vt_item item = vt_reader_next(&reader, &input);
+        got += item.size;
+        assert_in_range(memory.buffer, 0, 2000);
+        assert_int_equal(vt_reader_next(&reader, &input).type, VT_ITEM_NONE);
+    }
+    assert_int_equal(got, sizeof payload);
+    vt_reader_finish(&reader);
+}
+
 /* -------------------------------------------------------------- any stream at all */
 
 static uint64_t seed;
@@ -1483,6 +1631,7 @@ static void the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(voi
         if (any(3) == 0)
             stream.size -= any(stream.size); /* the stream ends anywhere */
         check_segmentations(12);
+        check_pieces();
         violations += strstr(whole.text, "violation") != NULL;
         closes += strstr(whole.text, "close") != NULL;
         texts += strstr(whole.text, "text:") != NULL;
@@ -1592,6 +1741,11 @@ int main(void)
         cmocka_unit_test(deflate_data_that_give_nothing_are_bounded_too),
         cmocka_unit_test(what_is_inflated_outlives_its_input_and_then_nothing_is_kept),
         cmocka_unit_test(d7_inflating_without_memory_fails_with_1011_rfc_7_4_1),
+        cmocka_unit_test(pieces_are_the_message_cut_as_it_came),
+        cmocka_unit_test(what_is_as_small_as_a_beat_comes_whole_in_any_pieces),
+        cmocka_unit_test(the_limit_is_for_all_pieces_together_rfc_10_4),
+        cmocka_unit_test(bad_text_fails_in_the_piece_in_which_it_is_rfc_8_1),
+        cmocka_unit_test(a_piece_costs_no_more_than_what_has_come_with_it),
         cmocka_unit_test(the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4),
         cmocka_unit_test(turned_bits_give_the_same_items_in_every_segmentation),
     };
