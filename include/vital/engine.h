@@ -67,6 +67,7 @@ typedef struct vital_policy {
     const char *const *subprotocols;
     bool ask;                   /* server: VITAL_EVENT_REQUEST, not an automatic yes */
     const char *const *origins; /* server: as vital_listen_options */
+    bool secure;                /* server: the stream comes through TLS */
     bool http;                  /* server: VITAL_EVENT_HTTP, not an automatic 426 */
 } vital_policy;
 

@@ -306,8 +306,8 @@ typedef struct vital_listen_options {
     vital_compression compression;
     const char *const *subprotocols; /* by preference, NULL at the end */
     /* The web pages that may connect, by their Origin: NULL, those of the host and
-     * port in Host; else exactly these, such as "https://example.org", ended by
-     * NULL; "*" is every page. Who sends no Origin is no browser, and may. */
+     * port in Host (https:// only, with TLS); else exactly these, such as "https://example.org",
+     * ended by NULL; "*" is every page. Who sends no Origin is no browser, and may. */
     const char *const *origins;
     bool share_port; /* several loops listen on one port */
 } vital_listen_options;

@@ -241,6 +241,10 @@ void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, 
     vt_ending_finish(&engine->ending); /* of the last socket, while away */
     engine->ending.code = code;
     vt_ending_set_reason(&engine->ending, words);
+    if (engine->policy->role == VITAL_SERVER && engine->state != VT_OPEN) {
+        vt_engine_turn_away(engine, clock, code);
+        return;
+    }
     if (engine->state != VT_OPEN) {
         if (engine->state == VT_AWAY)
             engine->opened_us = -1;

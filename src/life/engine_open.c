@@ -120,6 +120,19 @@ void vt_engine_refuse(vital_engine *engine, vital_clock clock, int status, const
            });
 }
 
+/* Whoever comes back is not to wait as long as after a 503 without a time. */
+void vt_engine_turn_away(vital_engine *engine, vital_clock clock, uint16_t code)
+{
+    static const char *const soon[] = {"Retry-After: 5", NULL};
+    vt_ending_decide(&engine->ending, VITAL_CLOSED_BY_US, code, NULL);
+    answer(engine, clock,
+           &(vital_response){
+               .status = 503,
+               .headers = soon,
+               .body = vital_text("the server closed this connection before it was open\n"),
+           });
+}
+
 int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_response *response,
                          const char **problem)
 {

@@ -43,8 +43,8 @@ static vt_opening_outcome fail(vt_opening *opening, vital_cause cause, int statu
 static bool may_come(const vital_request *request, const vital_policy *policy)
 {
     const char *origin = vital_request_header(request, "Origin");
-    return origin == NULL ||
-           vt_origin_allowed(origin, vital_request_header(request, "Host"), policy->origins);
+    return origin == NULL || vt_origin_allowed(origin, vital_request_header(request, "Host"),
+                                               policy->secure, policy->origins);
 }
 
 static vt_opening_outcome judge_request(vt_opening *opening, const vital_policy *policy,

@@ -159,6 +159,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .compression = options->compression,
         .subprotocols = (const char *const *)server->subprotocols,
         .origins = (const char *const *)server->origins,
+        .secure = options->tls.cert_file != NULL,
         .ask = options->events.accept != NULL,
         .http = options->events.http != NULL,
     };

@@ -89,22 +89,23 @@ static bool same(const origin *one, const origin *other)
 }
 
 /* Host names no scheme, and a proxy may have taken off TLS: so a port that is not
- * named is the usual one of the page's scheme. */
-static bool is_same_host(const origin *from, const char *host)
+ * named is the usual one of the page's scheme. But what TLS protects up to here is
+ * not for a page that anybody on its way could have written. */
+static bool is_same_host(const origin *from, const char *host, bool secure)
 {
     vt_element ours;
     int port;
-    return is_one_of(from->scheme, "http", "https") &&
+    return is_one_of(from->scheme, secure ? "https" : "http", "https") &&
            cut_authority(host, default_port(from->scheme), &ours, &port) &&
            vt_same_elements(from->host, ours) && from->port == port;
 }
 
-bool vt_origin_allowed(const char *text, const char *host, const char *const *allowed)
+bool vt_origin_allowed(const char *text, const char *host, bool secure, const char *const *allowed)
 {
     origin from, other;
     bool whole = cut(&from, text);
     if (allowed == NULL)
-        return whole && is_same_host(&from, host);
+        return whole && is_same_host(&from, host, secure);
     for (; *allowed != NULL; allowed++) {
         if (strcmp(*allowed, "*") == 0 || strcmp(*allowed, text) == 0)
             return true;

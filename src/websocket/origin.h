@@ -12,8 +12,10 @@
  * "null", or "*" for everybody. NULL, or a static sentence. */
 const char *vt_origin_problem(const char *allowed);
 
-/* `origin` is the Origin header, anything at all; `host` the Host header.
- * `allowed`, which ends with NULL, has no problem; NULL: the same host and port. */
-bool vt_origin_allowed(const char *origin, const char *host, const char *const *allowed);
+/* `origin` is the Origin header, anything at all; `host` the Host header, which
+ * came over TLS if `secure`. `allowed`, which ends with NULL, has no problem; NULL:
+ * the same host and port, and a page that came over TLS too. */
+bool vt_origin_allowed(const char *origin, const char *host, bool secure,
+                       const char *const *allowed);
 
 #endif

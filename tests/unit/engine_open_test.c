@@ -363,6 +363,30 @@ static void an_application_that_thinks_too_long_is_answered_for(void **state)
     assert_log(&server, "");
 }
 
+static void who_is_not_in_yet_when_we_close_is_told_so(void **state)
+{
+    (void)state;
+    static const char *const all[][2] = {{"", "CLOSED_BY_US"},
+                                         {"GET / HT", "CLOSED_BY_US"},
+                                         {REQUEST, "request:/chat CLOSED_BY_US"}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        reseed(1);
+        begin_end(&server, asking_server());
+        come_text(&server, all[i][0]);
+        vital_engine_close(server.engine, now, 1012, "an update");
+        settle(&server);
+        append(&server.wire, "", 1);
+        assert_non_null(strstr((char *)server.wire.data, "\r\nRetry-After: 5\r\n"));
+        assert_status_left(&server, 503);
+        assert_log(&server, all[i][1]);
+        assert_int_equal(server.verdict.code, 1012);
+        assert_string_equal(server.verdict.reason, "an update");
+        assert_true(server.verdict.final);
+        assert_int_equal(respond(101), VITAL_ESTATE);
+        finish_pair();
+    }
+}
+
 static void a_peer_that_leaves_while_the_application_thinks_is_gone(void **state)
 {
     (void)state;
@@ -506,6 +530,7 @@ int main(void)
         TEST(a_plain_request_is_answered_by_the_application),
         TEST(a_large_answer_leaves_in_pieces_as_long_as_it_moves),
         TEST(an_application_that_thinks_too_long_is_answered_for),
+        TEST(who_is_not_in_yet_when_we_close_is_told_so),
         TEST(a_peer_that_leaves_while_the_application_thinks_is_gone),
         TEST(data_before_the_answer_is_refused_however_late_the_answer_rfc_4_1),
         TEST(a_redirect_asks_for_another_stream_within_the_same_limit),

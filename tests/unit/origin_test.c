@@ -19,13 +19,13 @@ static const char *const WITH_NULL[] = {"null", NULL};
 
 static void assert_same(const char *origin, const char *host)
 {
-    if (!vt_origin_allowed(origin, host, NULL))
+    if (!vt_origin_allowed(origin, host, false, NULL))
         fail_msg("%s was refused at %s", origin, host);
 }
 
 static void assert_other(const char *origin, const char *host)
 {
-    if (vt_origin_allowed(origin, host, NULL))
+    if (vt_origin_allowed(origin, host, false, NULL))
         fail_msg("%s was let in at %s", origin, host);
 }
 
@@ -56,6 +56,17 @@ static void the_usual_port_may_be_named_or_not(void **state)
     assert_other("http://example.org", "example.org:9001");
     assert_other("http://example.org:9001", "example.org");
     assert_other("http://example.org:9002", "example.org:9001");
+}
+
+static void over_tls_the_page_came_over_tls_too(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"http://example.org", NULL};
+    assert_true(vt_origin_allowed("https://example.org", "example.org", true, NULL));
+    assert_true(vt_origin_allowed("https://example.org:9001", "example.org:9001", true, NULL));
+    assert_false(vt_origin_allowed("http://example.org", "example.org", true, NULL));
+    assert_false(vt_origin_allowed("http://example.org:9001", "example.org:9001", true, NULL));
+    assert_true(vt_origin_allowed("http://example.org", "example.org", true, list)); /* as asked */
 }
 
 static void a_foreign_page_may_not_connect_attack_a13(void **state)
@@ -135,7 +146,7 @@ static void a_look_alike_may_not_connect_attack_a13(void **state)
     static const char *const list[] = {"http://example.org", NULL};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         assert_other(all[i], "example.org");
-        if (vt_origin_allowed(all[i], "example.org", list))
+        if (vt_origin_allowed(all[i], "example.org", false, list))
             fail_msg("%s was taken for one of the list", all[i]);
     }
 }
@@ -165,21 +176,22 @@ static void a_list_is_exact_and_knows_no_host(void **state)
         {"*", false},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (vt_origin_allowed(all[i].origin, "rebound.evil.test:9001", LIST) != all[i].allowed)
+        if (vt_origin_allowed(all[i].origin, "rebound.evil.test:9001", false, LIST) !=
+            all[i].allowed)
             fail_msg("%s", all[i].origin);
     }
-    assert_false(vt_origin_allowed("http://h", "h", NONE));
+    assert_false(vt_origin_allowed("http://h", "h", false, NONE));
 }
 
 static void a_list_may_let_everybody_in_or_null(void **state)
 {
     (void)state;
-    assert_true(vt_origin_allowed("http://evil.test", "example.org", ANY));
-    assert_true(vt_origin_allowed("null", "example.org", ANY));
-    assert_true(vt_origin_allowed("\xff", "example.org", ANY));
-    assert_true(vt_origin_allowed("null", "example.org", WITH_NULL));
-    assert_false(vt_origin_allowed("http://example.org", "example.org", WITH_NULL));
-    assert_false(vt_origin_allowed("Null", "example.org", WITH_NULL));
+    assert_true(vt_origin_allowed("http://evil.test", "example.org", false, ANY));
+    assert_true(vt_origin_allowed("null", "example.org", false, ANY));
+    assert_true(vt_origin_allowed("\xff", "example.org", false, ANY));
+    assert_true(vt_origin_allowed("null", "example.org", false, WITH_NULL));
+    assert_false(vt_origin_allowed("http://example.org", "example.org", false, WITH_NULL));
+    assert_false(vt_origin_allowed("Null", "example.org", false, WITH_NULL));
 }
 
 static void what_no_origin_is_may_not_be_listed(void **state)
@@ -209,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_of_the_same_host_and_port_may_connect),
         cmocka_unit_test(the_usual_port_may_be_named_or_not),
+        cmocka_unit_test(over_tls_the_page_came_over_tls_too),
         cmocka_unit_test(a_foreign_page_may_not_connect_attack_a13),
         cmocka_unit_test(null_and_nonsense_may_not_connect_attack_a13),
         cmocka_unit_test(a_look_alike_may_not_connect_attack_a13),

@@ -611,6 +611,7 @@ static void draining_closes_everybody_with_the_code_and_the_reason(void **state)
     assert_int_equal(seen.verdict.code, 1012);
     assert_string_equal(seen.verdict.reason, "an update");
     step_until(test, raw_ended(&halfway), "who was half in is let go too");
+    assert_answer(&halfway, "HTTP/1.1 503 ", "\r\nRetry-After: 5\r\n");
     raw_close(&halfway);
 
     witness late = {.opens = 0};
