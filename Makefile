@@ -80,7 +80,7 @@ differential: build ## COUNT cases of SEED through vital and through npm's ws: t
 	@FEED=build/tests/differential_feed node tests/differential/differential.js \
 		$(SEED) $(COUNT) $(FIRST)
 
-interop: build ## talk to other implementations, in both roles
+interop: build ## talk to other implementations, in both roles, and through proxies
 	@tools/bootstrap interop
 	@tests/interop/run
 

@@ -6,10 +6,13 @@ import os
 import pathlib
 import random
 import signal
+import tempfile
 import threading
 import typing
+import urllib.parse
 
 from children import PATIENCE_S, Child, check, read_form
+from proxies import Front, HeldPort
 
 LARGEST = 16 * 1024 * 1024
 SIZES = (0, 1, 125, 126, 65535, 65536, LARGEST)  # where the length is written in another way
@@ -73,6 +76,10 @@ class Payloads:
 
         return self.get(f"{kind}-of-{size}", kind, make)
 
+    def scratch(self):
+        """A new directory."""
+        return pathlib.Path(tempfile.mkdtemp(dir=self.directory))
+
     def of_text(self, text, kind):
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self.get(f"{kind}-{name}", kind, text.encode)
@@ -91,6 +98,7 @@ class Case:
     def __init__(self, suite):
         self.suite = suite
         self.started = []  # (child, how to end it)
+        self.ports = []
 
     @property
     def peer(self):
@@ -114,30 +122,35 @@ class Case:
 
     # vital, in its several shapes
 
-    def serve(self, *options):
-        """A server on a port of its own, which drains at the end."""
+    def serve(self, *options, address="127.0.0.1:0"):
+        """A server on a port of its own, which drains at the end. Behind a proxy it
+        leaves TLS to that."""
         def drain(child):
             child.signal(signal.SIGTERM)
             child.exits(0)
 
         link, authority = self.suite.link, self.suite.authority
-        if link.secure:
+        if link.secure and not self.suite.proxy:
             options += ("--cert", authority.cert, "--key", authority.key)
         if link.compressed:
             options += ("--compress",)
-        server = self.start(drain, VITAL, "serve", "--json", "--listen", "127.0.0.1:0", *options,
+        server = self.start(drain, VITAL, "serve", "--json", "--listen", address, *options,
                             read=json.loads)
         server.url = server.expect("listening")["url"]
         return server
 
-    def connect(self, *options, path="/"):
-        """A client of the peer, which closes at the end."""
+    @staticmethod
+    def address_of(server):
+        return urllib.parse.urlsplit(server.url).netloc
+
+    def connect(self, *options, path="/", url=None):
+        """A client of the peer, or whoever has that URL, which closes at the end."""
         def close(child):
             child.end_input()
             child.exits(0)
 
         return self.start(close, VITAL, "connect", "--json", *options, *self.link_options,
-                          self.suite.url + path, read=json.loads)
+                          url or self.suite.url + path, read=json.loads)
 
     def opened(self, *options, path="/"):
         client = self.connect(*options, path=path)
@@ -181,6 +194,24 @@ class Case:
         self.peer.opened = self.peer.expect("open")
         return client
 
+    # a proxy, which is killed at the end
+
+    def front(self, server, idle_s=60, port=None):
+        """The suite's proxy before the server; in an earlier one's place, if there is
+        a port."""
+        secure = self.suite.link.secure
+        if port is None:
+            port = HeldPort()
+            self.ports.append(port)
+        proxy = self.start(lambda child: None, *self.suite.proxy.command(Front(
+            directory=self.suite.payloads.scratch(), port=port.number,
+            upstream=self.address_of(server), idle_s=idle_s,
+            authority=self.suite.authority if secure else None)))
+        port.await_listener(proxy)
+        proxy.port = port
+        proxy.url = f"{'wss' if secure else 'ws'}://127.0.0.1:{port.number}/"
+        return proxy
+
     # the peer
 
     def peer_connects(self, server, **options):
@@ -212,7 +243,7 @@ class Case:
     # the end
 
     def finish(self):
-        for child, end in self.started:
+        for child, end in reversed(self.started):  # a client before its server
             if child.process.poll() is None:
                 end(child)
         for child, _ in self.started:
@@ -222,9 +253,16 @@ class Case:
         if not self.peer.may_complain:
             check(f"what {self.peer.name} complained about", self.peer.seen("problem"), [])
 
+        self.release_ports()
+
     def abandon(self):
         for child, _ in self.started:
             child.kill()
+        self.release_ports()
+
+    def release_ports(self):
+        for port in self.ports:
+            port.release()
 
     def story(self):
         children = [child for child, _ in self.started] + ([self.peer] if self.peer else [])

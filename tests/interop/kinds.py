@@ -70,6 +70,7 @@ KINDS = (
          cannot={"": {"ping", "tell of pings", "fragment", "send headers",
                       "close with any code"}}),
 )
+OF_PROXIES = KINDS[0]  # the client of servers that are behind one
 
 
 def build(kinds):

@@ -1,5 +1,6 @@
 """What a connection is carried by: TLS or not, compressed or not."""
 import dataclasses
+import pathlib
 import subprocess
 
 FEATURES = frozenset({"deflate", "tls"})
@@ -42,6 +43,9 @@ class Authority:
         self.make("/CN=localhost", self.cert, self.key, "subjectAltName=DNS:localhost,IP:127.0.0.1",
                   "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth",
                   signed_by=("-CA", self.ca, "-CAkey", self.file("ca.key")))
+        self.both = self.file("server-both.pem")
+        pathlib.Path(self.both).write_text(
+            "".join(pathlib.Path(name).read_text() for name in (self.cert, self.key)))
 
     def file(self, name):
         return f"{self.directory}/{name}"

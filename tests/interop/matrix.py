@@ -17,9 +17,11 @@ import traceback
 import as_client
 import as_server
 import kinds
+import through_proxy
 from case import MIRROR, VITAL, Case, Payloads
 from children import Child, Failure, Peer
 from links import LINKS, Authority
+from proxies import PROXIES
 
 SUBPROTOCOL = "heart.v1"  # of every server that is a peer
 START_S = 60  # of a virtual machine or a browser, while all others start, too
@@ -31,15 +33,23 @@ class Suite:
     """The cases of a peer in a role over a link, one after another."""
     printing = threading.Lock()
 
-    def __init__(self, kind, role, link):
+    def __init__(self, kind, role, link, proxy=None):
         self.kind = kind
         self.role = role
         self.link = link
-        self.row = f"{kind.full_name} {role}"
-        self.name = f"{'serve' if role == 'client' else 'connect'}, {kind.name} {role}, {link.name}"
-        module = as_server if role == "client" else as_client
+        self.proxy = proxy  # before vital, whose client the peer is
+        if proxy:
+            self.row = f"{proxy.name}, before a server"
+            self.name = f"serve, behind {proxy.name}, {link.name}"
+            scripts = through_proxy.cases(proxy)
+        else:
+            self.row = f"{kind.full_name} {role}"
+            self.name = (f"{'serve' if role == 'client' else 'connect'}, {kind.name} {role}, "
+                         f"{link.name}")
+            scripts = as_server.cases() if role == "client" else as_client.cases()
+        self.missing = (*kind.missing, *(proxy.missing if proxy else ()))
         self.cannot = kind.cannot_do(role, link)
-        self.scripts = [script for script in module.cases() if script.suits(self.cannot, link)]
+        self.scripts = [script for script in scripts if script.suits(self.cannot, link)]
         self.payloads = self.authority = None  # there are none before the run
         self.peer = None
         self.port = 0  # of a server: the same again if it is started again
@@ -129,11 +139,13 @@ def select(words):
     """The suites to run, and those that this machine cannot have."""
     suites = [Suite(kind, role, link) for kind in kinds.KINDS for role in kind.roles
               for link in LINKS if not link.carries & kind.cannot_do(role, link)]
+    suites += [Suite(kinds.OF_PROXIES, "client", link, proxy) for proxy in PROXIES
+               for link in LINKS]
     for suite in suites:
         suite.select(words)
     suites = [suite for suite in suites if suite.scripts]
-    return ([suite for suite in suites if not suite.kind.missing],
-            [suite for suite in suites if suite.kind.missing])
+    return ([suite for suite in suites if not suite.missing],
+            [suite for suite in suites if suite.missing])
 
 
 def cell(suite):
@@ -156,7 +168,7 @@ def report(suites, skipped):
     print_table(suites)
     for suite in skipped:
         print(f"SKIPPED: vital {suite.name}, {len(suite.scripts)} cases: there is no "
-              + " and no ".join(suite.kind.missing))
+              + " and no ".join(suite.missing))
     passed = sum(suite.passed for suite in suites)
     failed = sum(suite.failed for suite in suites)
     left_out = sum(len(suite.scripts) for suite in skipped)

@@ -56,7 +56,11 @@ func attend(ws *websocket.Conn, echo bool, about ...interface{}) {
 	ws.SetReadLimit(messageBytes)
 	ws.SetPingHandler(func(payload string) error {
 		tell("ping", "conn", conn, "payload", hex.EncodeToString([]byte(payload)))
-		return ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(patience))
+		err := ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(patience))
+		if errors.Is(err, websocket.ErrCloseSent) {
+			return nil // as its own handler does: a ping may cross our close frame
+		}
+		return err
 	})
 	ws.SetPongHandler(func(payload string) error {
 		tell("pong", "conn", conn, "payload", hex.EncodeToString([]byte(payload)))
