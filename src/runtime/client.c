@@ -15,6 +15,7 @@
 #include "passage.h"
 #include "string_list.h"
 #include "target.h"
+#include "trust.h"
 
 struct client {
     vital_conn conn; /* first */
@@ -247,7 +248,7 @@ static int make_policy(struct client *client, vital_loop *loop,
 }
 
 /* What is dialled in place of the target. */
-static int make_proxy(struct client *client, const vital_connect_options *options,
+static int make_proxy(struct client *client, vital_loop *loop, const vital_connect_options *options,
                       char problem[VT_TLS_PROBLEM_BYTES])
 {
     const char *why;
@@ -264,10 +265,14 @@ static int make_proxy(struct client *client, const vital_connect_options *option
     }
     client->way.proxy = &client->proxy;
     client->way.head_bytes = client->policy.limits.header_bytes;
-    const vt_tls_setup setup = {
-        .options = &options->proxy_tls, .host = client->proxy.host, .peer = "proxy"};
     if (!client->proxy.secure)
         return 0;
+    const vt_tls_setup setup = {
+        .options = &options->proxy_tls,
+        .host = client->proxy.host,
+        .trust = vt_trust_of(loop, &options->proxy_tls),
+        .peer = "proxy",
+    };
     return vt_tls_policy_create(&client->way.proxy_tls, &setup, problem);
 }
 
@@ -284,7 +289,7 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
 
     char target_problem[VT_TLS_PROBLEM_BYTES];
     const char *problem = target_problem;
-    int error = vt_target_init(&client->target, options, target_problem);
+    int error = vt_target_init(&client->target, loop, options, target_problem);
     if (error != 0)
         goto fail;
     problem = "out of memory";
@@ -292,7 +297,7 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     if (error != 0)
         goto fail;
     problem = target_problem;
-    error = make_proxy(client, options, target_problem);
+    error = make_proxy(client, loop, options, target_problem);
     if (error != 0)
         goto fail;
     problem = "out of memory";

@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "redirect.h"
 #include "string_list.h"
+#include "trust.h"
 
 enum {
     DEFAULT_REDIRECTS = 5,
@@ -70,20 +71,25 @@ static int take_headers(vt_target *target, const vital_connect_options *options,
     return error == 0 ? 0 : fail(problem, error, sentence);
 }
 
-static int make_tls(vt_tls_policy **out, const vt_url *url, const vital_tls *options,
-                    char problem[VT_TLS_PROBLEM_BYTES])
+static int make_tls(vt_tls_policy **out, vt_target *target, const vt_url *url,
+                    const vital_tls *options, char problem[VT_TLS_PROBLEM_BYTES])
 {
     *out = NULL;
     if (!url->secure)
         return 0;
-    const vt_tls_setup setup = {.options = options, .host = url->host, .peer = "server"};
+    const vt_tls_setup setup = {
+        .options = options,
+        .host = url->host,
+        .trust = vt_trust_of(target->loop, options),
+        .peer = "server",
+    };
     return vt_tls_policy_create(out, &setup, problem);
 }
 
-int vt_target_init(vt_target *target, const vital_connect_options *options,
+int vt_target_init(vt_target *target, vital_loop *loop, const vital_connect_options *options,
                    char problem[VT_TLS_PROBLEM_BYTES])
 {
-    *target = (vt_target){.redirects = options->redirects};
+    *target = (vt_target){.loop = loop, .redirects = options->redirects};
     if (target->redirects < VITAL_NEVER || target->redirects > REDIRECTS_MAX)
         return fail(problem, VITAL_EINVAL, "redirects are 1 to 100, or VITAL_NEVER");
     if (target->redirects == 0)
@@ -98,7 +104,7 @@ int vt_target_init(vt_target *target, const vital_connect_options *options,
         return error;
     if (!vt_tls_options_copy(&target->tls, &options->tls))
         return fail(problem, VITAL_ENOMEM, NULL);
-    error = make_tls(&target->asked_tls, &target->asked, &target->tls, problem);
+    error = make_tls(&target->asked_tls, target, &target->asked, &target->tls, problem);
     vt_target_begin(target);
     return error;
 }
@@ -144,7 +150,7 @@ const char *vt_target_follow(vt_target *target, const char *location)
         char problem[VT_TLS_PROBLEM_BYTES];
         vital_tls strange = target->tls;
         strange.cert_file = strange.key_file = strange.server_name = NULL;
-        if (make_tls(&tls, &to, &strange, problem) != 0) {
+        if (make_tls(&tls, target, &to, &strange, problem) != 0) {
             vt_url_finish(&to);
             return "its TLS could not be prepared";
         }

@@ -12,6 +12,7 @@
 #include "url.h"
 
 typedef struct vt_target {
+    vital_loop *loop;
     vt_url asked;   /* what the options say */
     char **headers; /* owned: theirs, and Authorization */
     vital_tls tls;  /* a copy */
@@ -25,7 +26,7 @@ typedef struct vt_target {
 
 /* 0 or an error with a sentence, after which the target is to be finished all the
  * same. */
-int vt_target_init(vt_target *target, const vital_connect_options *options,
+int vt_target_init(vt_target *target, vital_loop *loop, const vital_connect_options *options,
                    char problem[VT_TLS_PROBLEM_BYTES]);
 void vt_target_finish(vt_target *target); /* accepts zeroed */
 

@@ -27,6 +27,12 @@ enum {
 
 /* ------------------------------------------------------------------- policies */
 
+/* The system's trust store, read once: it may hold hundreds of certificates, nearly
+ * a megabyte of them. Policies that were given it hold it. */
+typedef struct vt_tls_trust vt_tls_trust;
+vt_tls_trust *vt_tls_trust_create(void);        /* NULL without memory */
+void vt_tls_trust_destroy(vt_tls_trust *trust); /* accepts NULL */
+
 /* What all connections of a kind have in common: certificates, whom to trust,
  * and what makes the next handshake shorter. Counted: whoever was given one
  * releases it, and each vt_tls holds its own. */
@@ -34,9 +40,10 @@ typedef struct vt_tls_policy vt_tls_policy;
 
 typedef struct vt_tls_setup {
     bool server;
-    const vital_tls *options; /* borrowed, as the rest: nothing is kept */
-    const char *host;         /* client: a name or a numeric address */
-    const char *peer;         /* what sentences call the other side: "server"; static */
+    const vital_tls *options;  /* borrowed, as the rest: nothing is kept */
+    const char *host;          /* client: a name or a numeric address */
+    const vt_tls_trust *trust; /* client: if the options name no ca_file; NULL: its own */
+    const char *peer;          /* what sentences call the other side: "server"; static */
 } vt_tls_setup;
 
 /* A copy of the options, and of the strings in them. False without memory. */

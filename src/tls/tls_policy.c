@@ -113,12 +113,33 @@ static int no_passphrase(char *out, int size, int writing, void *asked)
     return -1;
 }
 
+vt_tls_trust *vt_tls_trust_create(void)
+{
+    /* A store is all that it is, and OpenSSL counts who holds it. */
+    X509_STORE *store = X509_STORE_new();
+    if (store != NULL && X509_STORE_set_default_paths(store) != 1) {
+        X509_STORE_free(store);
+        store = NULL;
+    }
+    ERR_clear_error(); /* a system without certificates trusts nobody */
+    return (vt_tls_trust *)store;
+}
+
+void vt_tls_trust_destroy(vt_tls_trust *trust)
+{
+    X509_STORE_free((X509_STORE *)trust);
+}
+
+static bool load_system_trust(SSL_CTX *context, const vt_tls_trust *trust, complaint *to)
+{
+    if (trust == NULL)
+        return SSL_CTX_set_default_verify_paths(context) == 1 || complain_of_memory(to);
+    SSL_CTX_set1_cert_store(context, (X509_STORE *)(uintptr_t)trust);
+    return true;
+}
+
 static bool load_trust(SSL_CTX *context, const vital_tls *options, complaint *to)
 {
-    if (options->ca_file == NULL) {
-        /* By directory where there is one: then only what is needed is read. */
-        return SSL_CTX_set_default_verify_paths(context) == 1 || complain_of_memory(to);
-    }
     if (!is_readable("ca_file", options->ca_file, to))
         return false;
     if (SSL_CTX_load_verify_file(context, options->ca_file) != 1)
@@ -293,8 +314,14 @@ static bool set_up_client(vt_tls_policy *policy, const vt_tls_setup *setup, comp
         return complain(to, VITAL_EINVAL, "tls.key_file needs a tls.cert_file");
     if (options->insecure && (options->ca_file != NULL || options->crl_file != NULL))
         return complain(to, VITAL_EINVAL, "tls.insecure and tls.ca_file contradict each other");
-    if (!set_host(policy, host, to) || !load_trust(context, options, to) ||
-        !load_revocations(context, options, to))
+    if (!set_host(policy, host, to))
+        return false;
+    if (options->ca_file == NULL && !options->insecure &&
+        !load_system_trust(context, setup->trust, to))
+        return false;
+    if (options->ca_file != NULL && !load_trust(context, options, to))
+        return false;
+    if (!load_revocations(context, options, to))
         return false;
     if (options->cert_file != NULL && !load_certificate(context, options, to))
         return false;

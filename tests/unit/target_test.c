@@ -12,12 +12,27 @@
 
 #include <cmocka.h>
 
+static vital_loop *loop; /* for what its clients share */
+
+static int make_loop(void **state)
+{
+    (void)state;
+    return vital_loop_create(&loop);
+}
+
+static int end_loop(void **state)
+{
+    (void)state;
+    vital_loop_destroy(loop);
+    return 0;
+}
+
 static const char *const COOKIE[] = {"Cookie: a=1", "X-Key: k", NULL};
 
 static void begin(vt_target *target, const vital_connect_options *options)
 {
     char problem[VT_TLS_PROBLEM_BYTES];
-    if (vt_target_init(target, options, problem) != 0)
+    if (vt_target_init(target, loop, options, problem) != 0)
         fail_msg("%s: %s", options->url, problem);
 }
 
@@ -90,7 +105,7 @@ static void who_one_is_must_be_clear(void **state)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         vt_target target;
         char problem[VT_TLS_PROBLEM_BYTES];
-        assert_true(vt_target_init(&target, &all[i].options, problem) < 0);
+        assert_true(vt_target_init(&target, loop, &all[i].options, problem) < 0);
         if (strstr(problem, all[i].words) == NULL)
             fail_msg("%zu: %s", i, problem);
         vt_target_finish(&target);
@@ -196,5 +211,5 @@ int main(void)
         cmocka_unit_test(a_loop_ends),
         cmocka_unit_test(finishing_accepts_zeroed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_loop, end_loop);
 }

@@ -267,6 +267,36 @@ static void an_insecure_client_believes_whoever_answers(void **state)
     leave(test, &at_client);
 }
 
+static void the_system_s_store_is_read_once_for_all_clients_of_a_loop(void **state)
+{
+    live *test = *state;
+    witness at_server = {.opens = 0}, first = {.opens = 0}, second = {.opens = 0};
+    const char *before = getenv("SSL_CERT_FILE");
+    char *kept = before != NULL ? strdup(before) : NULL;
+    vital_server *server = serve(test, &at_server);
+    assert_int_equal(setenv("SSL_CERT_FILE", pki.ca, 1), 0);
+    connect_with(test, &first, vital_server_url(server), &(vital_tls){0});
+    assert_int_equal(setenv("SSL_CERT_FILE", "/nowhere", 1), 0);
+    connect_with(test, &second, vital_server_url(server), &(vital_tls){0});
+    step_until(test, first.opens == 1 && second.opens == 1, "both believe the server");
+    leave(test, &first);
+    leave(test, &second);
+
+    live_add_loop(test);
+    witness other = {.opens = 0};
+    live_connect(test->other, &(vital_connect_options){.url = vital_server_url(server),
+                                                       .events = WITNESS,
+                                                       .user = &other,
+                                                       .reconnect = NEVER});
+    step_until(test, other.closes == 1, "the third does not");
+    assert_cause(&other, VITAL_UNTRUSTED);
+    if (kept != NULL)
+        setenv("SSL_CERT_FILE", kept, 1);
+    else
+        unsetenv("SSL_CERT_FILE");
+    free(kept);
+}
+
 static void clients_are_known_by_their_certificates(void **state)
 {
     live *test = *state;
@@ -605,6 +635,7 @@ int main(void)
         live_test(a16_a_server_that_is_another_is_untrusted_and_that_is_final),
         live_test(an_expired_certificate_is_tried_again_only_if_that_was_wished),
         live_test(an_insecure_client_believes_whoever_answers),
+        live_test(the_system_s_store_is_read_once_for_all_clients_of_a_loop),
         live_test(clients_are_known_by_their_certificates),
         live_test(certificates_are_renewed_and_nobody_is_dropped),
         live_test(options_that_cannot_work_are_refused_in_a_sentence),
