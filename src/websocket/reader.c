@@ -262,6 +262,21 @@ static vt_item judge_length(const vt_reader *reader, const vt_frame *frame)
     return frame->size > limit - have ? too_big() : (vt_item){0};
 }
 
+/* The stream was cut inside a header. A key says nothing for or against the frame:
+ * with any in its place, the length is judged as soon as it is there. */
+static vt_item judge_cut_header(const vt_reader *reader, const uint8_t *head, size_t size)
+{
+    uint8_t completed[VT_FRAME_HEADER_MAX + sizeof((vt_frame){0}.key)] = {0};
+    vt_frame frame;
+    const char *why;
+
+    memcpy(completed, head, size);
+    if ((completed[1] & MASK_BIT) == 0 ||
+        vt_frame_decode(&frame, completed, size + sizeof(frame.key), &why) <= 0)
+        return (vt_item){0};
+    return judge_length(reader, &frame);
+}
+
 /* The stream was cut inside a header: all that is left of it is kept. */
 static vt_item keep_header(vt_reader *reader, vt_input *input)
 {
@@ -297,8 +312,10 @@ static vt_item take_header(vt_reader *reader, vt_input *input, vt_frame *frame, 
     *complete = length > 0;
     if (length < 0)
         return violation(VT_CLOSE_PROTOCOL_ERROR, why);
-    if (length == 0)
-        return keep_header(reader, input);
+    if (length == 0) {
+        vt_item item = judge_cut_header(reader, head, size);
+        return item.type != VT_ITEM_NONE ? item : keep_header(reader, input);
+    }
     take(input, (size_t)length - kept);
     if (kept > 0)
         reader->assembly->header_size = 0;

@@ -1,7 +1,7 @@
 'use strict';
 // Where vital and ws differ, and are allowed to. Each difference is proved of each case
-// that has it: the byte is sought by which one of them failed. Before it both must have
-// told the same, and there what the other is about to do is looked at.
+// that has it: the byte is sought by which vital has failed. Before it both must have
+// told the same, and there what ws is about to do is looked at.
 const { difference } = require('./compare.js');
 const { Reading } = require('./ws_side.js');
 
@@ -10,7 +10,6 @@ const KNOWN = new Map([
   ['length not in its shortest form', 'vital fails (RFC 6455 5.2), ws reads it'],
   ['length above 2^63', 'vital fails with 1002 at its first bit (RFC 6455 5.2), ws with 1009'],
   ['first byte of a frame', 'vital fails by it, ws by the second byte, whatever that is'],
-  ['length before the mask', 'ws fails by the length, vital when the mask has come as well'],
   ['NUL in a close reason', "vital's verdict is a C string, and ends there"],
 ]);
 
@@ -112,15 +111,6 @@ async function whySooner(one, at, code) {
   return null;
 }
 
-// ws has failed by the byte at `at`, and vital has not: it wants the mask.
-async function whyLater(vital, one, at, code) {
-  if (!one.server) return null;
-  const stream = Buffer.concat([one.stream.subarray(0, at + 1), Buffer.alloc(4)]);
-  const ours = await vital.read({ ...one, stream, pieces: new Array(stream.length).fill(1) });
-  return ours.violation && ours.end[0] === code && ours.piece === at + 4
-    ? 'length before the mask' : null;
-}
-
 // How many bytes it takes until ws comes to an end; Infinity if all are not enough.
 async function bytesUntilEnd(one) {
   let most = one.stream.length;
@@ -154,11 +144,8 @@ async function explain(vital, one, ours, theirs) {
   if (difference(ours, inPieces(bytewise, one.pieces)) !== null) return null;
   const ourEnd = bytewise.end === null ? Infinity : bytewise.piece;
   const theirEnd = await bytesUntilEnd(one) - 1;
-  const at = Math.min(ourEnd, theirEnd);
-  if (at === Infinity || !await sameBefore(one, at, bytewise)) return null;
-  if (ourEnd <= theirEnd) return bytewise.violation ? whySooner(one, at, bytewise.end[0]) : null;
-  const { violation, end } = await readingAfter(one, at + 1);
-  return violation ? whyLater(vital, one, at, end[0]) : null;
+  if (!bytewise.violation || ourEnd > theirEnd) return null; // vital is never the later one
+  return await sameBefore(one, ourEnd, bytewise) ? whySooner(one, ourEnd, bytewise.end[0]) : null;
 }
 
 module.exports = { KNOWN, explain };

@@ -115,6 +115,7 @@ void __wrap_free(void *block)
 /* -------------------------------------------------------------------- streams */
 
 enum { STREAM_MAX = 1 << 20, SHOWN_MAX = 60, FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10 };
+enum { KEY_BYTES = 4 };
 
 enum deflate { PLAIN, DEFLATED, CONTEXT };
 
@@ -605,7 +606,7 @@ static void an_unknown_opcode_is_a_violation_rfc_5_2(void **unused)
     }
 }
 
-static void an_unmasked_frame_from_a_client_is_a_violation_rfc_5_1(void **unused)
+static void b14_an_unmasked_frame_from_a_client_is_a_violation_rfc_5_1(void **unused)
 {
     static const int opcodes[] = {VT_OP_TEXT, VT_OP_BINARY, VT_OP_PING, VT_OP_PONG, VT_OP_CLOSE};
     (void)unused;
@@ -617,7 +618,7 @@ static void an_unmasked_frame_from_a_client_is_a_violation_rfc_5_1(void **unused
     }
 }
 
-static void a_masked_frame_from_a_server_is_a_violation_rfc_5_1(void **unused)
+static void b14_a_masked_frame_from_a_server_is_a_violation_rfc_5_1(void **unused)
 {
     static const int opcodes[] = {VT_OP_TEXT, VT_OP_BINARY, VT_OP_PING, VT_OP_PONG, VT_OP_CLOSE};
     (void)unused;
@@ -629,7 +630,7 @@ static void a_masked_frame_from_a_server_is_a_violation_rfc_5_1(void **unused)
     }
 }
 
-static void a_fragmented_ping_is_a_violation_rfc_5_5(void **unused)
+static void b12_a_fragmented_ping_is_a_violation_rfc_5_5(void **unused)
 {
     static const uint8_t header[] = {VT_OP_PING, 0x80, 0, 0, 0, 0};
     (void)unused;
@@ -638,7 +639,7 @@ static void a_fragmented_ping_is_a_violation_rfc_5_5(void **unused)
     check_violation_at(1, 1002, "fragmented control frame (RFC 6455 5.5)");
 }
 
-static void a_ping_of_126_bytes_is_a_violation_rfc_5_5(void **unused)
+static void b12_a_ping_of_126_bytes_is_a_violation_rfc_5_5(void **unused)
 {
     (void)unused;
     begin_stream(true, 1000);
@@ -735,7 +736,7 @@ static void a_message_of_the_limit_is_read_and_one_more_byte_is_not_rfc_7_4_1(vo
 
     begin_stream(true, 10);
     add_frame(FIN | VT_OP_TEXT, eleven, 11);
-    check_violation_at(6, 1009, "above the limit (RFC 6455 7.4.1");
+    check_violation_at(2, 1009, "above the limit (RFC 6455 7.4.1");
     begin_stream(false, 10);
     add_frame(VT_OP_BINARY, eleven, 11);
     check_violation_at(2, 1009, "above the limit (RFC 6455 7.4.1");
@@ -745,7 +746,7 @@ static void a_message_of_the_limit_is_read_and_one_more_byte_is_not_rfc_7_4_1(vo
     check_items("text:\nviolation 1009:a message above the limit (RFC 6455 7.4.1, 10.4)\n");
 }
 
-static void fragments_count_together_rfc_10_4(void **unused)
+static void b5_fragments_count_together_rfc_10_4(void **unused)
 {
     (void)unused;
     begin_stream(true, 10);
@@ -753,19 +754,21 @@ static void fragments_count_together_rfc_10_4(void **unused)
     add_string(VT_OP_CONTINUATION, "56789");
     size_t before = stream.size;
     add_string(VT_OP_CONTINUATION, "A");
-    check_violation_at(before + 6, 1009, "above the limit");
+    check_violation_at(before + 2, 1009, "above the limit");
+}
 
-    /* The sum of what is here and what is announced does not wrap around. */
+static void b2_what_is_here_and_what_is_announced_do_not_wrap_around(void **unused)
+{
+    (void)unused;
     begin_stream(true, SIZE_MAX);
     add_string(VT_OP_BINARY, "01234");
-    before = stream.size;
     add_header(FIN | VT_OP_CONTINUATION, INT64_MAX);
     assert_int_equal(first_item(stream.size).type, VT_ITEM_NONE);
     stream.limit = INT64_MAX;
-    check_violation_at(stream.size, 1009, "above the limit");
+    check_violation_at(stream.size - KEY_BYTES, 1009, "above the limit");
 }
 
-static void a_huge_length_is_refused_before_any_payload_rfc_10_4(void **unused)
+static void b1_a_huge_length_is_refused_before_any_payload_rfc_10_4(void **unused)
 {
     static const uint64_t sizes[] = {(UINT64_C(1) << 32) - 1, UINT64_C(1) << 32,
                                      (UINT64_C(1) << 32) + 5, INT64_MAX};
@@ -773,13 +776,28 @@ static void a_huge_length_is_refused_before_any_payload_rfc_10_4(void **unused)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         begin_stream(true, 1 << 20);
         add_header(FIN | VT_OP_BINARY, sizes[i]);
+        check_violation_at(stream.size - KEY_BYTES, 1009, "above the limit");
+        begin_stream(false, 1 << 20);
+        add_header(FIN | VT_OP_BINARY, sizes[i]);
         check_violation_at(stream.size, 1009, "above the limit");
+    }
+}
+
+static void half_a_length_is_not_judged_rfc_5_2(void **unused)
+{
+    (void)unused;
+    for (int masked = 0; masked < 2; masked++) {
+        char payload[300] = {0};
+        begin_stream(masked == 1, sizeof payload);
+        add_frame(FIN | VT_OP_BINARY, payload, sizeof payload);
+        for (size_t size = 0; size < stream.size; size++)
+            assert_int_equal(first_item(size).type, VT_ITEM_NONE);
     }
 }
 
 /* ------------------------------------------------------------- violations: text */
 
-static void bad_text_fails_at_its_first_bad_byte_rfc_8_1(void **unused)
+static void b16_bad_text_fails_at_its_first_bad_byte_rfc_8_1(void **unused)
 {
     static const struct {
         const char *text;
@@ -833,15 +851,15 @@ static void text_that_ends_inside_a_character_is_a_violation_rfc_8_1(void **unus
 
 /* ------------------------------------------------------------ violations: close */
 
-static void a_close_of_one_byte_is_a_violation_rfc_5_5_1(void **unused)
+static void b17_a_close_of_one_byte_is_a_violation_rfc_5_5_1(void **unused)
 {
     (void)unused;
     begin_stream(true, 100);
     add_string(FIN | VT_OP_CLOSE, "\x03");
-    check_violation_at(6, 1002, "close frame of one byte (RFC 6455 5.5.1)");
+    check_violation_at(2, 1002, "close frame of one byte (RFC 6455 5.5.1)");
 }
 
-static void only_codes_that_may_be_sent_are_taken_in_a_close_rfc_7_4(void **unused)
+static void b17_only_codes_that_may_be_sent_are_taken_in_a_close_rfc_7_4(void **unused)
 {
     (void)unused;
     for (unsigned code = 0; code <= 65535; code++) {
@@ -863,7 +881,7 @@ static void only_codes_that_may_be_sent_are_taken_in_a_close_rfc_7_4(void **unus
     }
 }
 
-static void a_close_reason_that_is_not_utf_8_is_a_violation_rfc_5_5_1(void **unused)
+static void b17_a_close_reason_that_is_not_utf_8_is_a_violation_rfc_5_5_1(void **unused)
 {
     (void)unused;
     begin_stream(true, 100);
@@ -1023,7 +1041,7 @@ static void check_buffer(size_t step, size_t payload_total)
     assert_true(memory.calls <= 24);
 }
 
-static void fragments_of_one_byte_by_the_hundred_thousand_cost_twice_their_size(void **unused)
+static void b6_fragments_of_one_byte_by_the_hundred_thousand_cost_twice_their_size(void **unused)
 {
     enum { COUNT = 131000 };
     static const size_t limits[] = {COUNT, COUNT + 1, 1 << 20, SIZE_MAX};
@@ -1034,6 +1052,18 @@ static void fragments_of_one_byte_by_the_hundred_thousand_cost_twice_their_size(
             add_string((n == 0 ? VT_OP_TEXT : VT_OP_CONTINUATION) | (n == COUNT - 1 ? FIN : 0),
                        "x");
         check_buffer(7, COUNT);
+    }
+}
+
+static void b7_what_came_is_moved_once_however_many_pieces_it_came_in(void **unused)
+{
+    (void)unused;
+    for (size_t count = 1000; count <= 64000; count *= 4) {
+        begin_stream(true, SIZE_MAX);
+        for (size_t n = 0; n < count; n++)
+            add_string((n == 0 ? VT_OP_TEXT : VT_OP_CONTINUATION) | (n == count - 1 ? FIN : 0),
+                       "x");
+        check_buffer(1, count); /* counts the bytes that were copied */
     }
 }
 
@@ -1074,7 +1104,7 @@ static void an_announced_length_reserves_nothing_rfc_10_4(void **unused)
     }
 }
 
-static void fragments_of_no_bytes_cost_nothing(void **unused)
+static void b8_fragments_of_no_bytes_cost_nothing(void **unused)
 {
     (void)unused;
     begin_stream(true, 100);
@@ -1337,7 +1367,7 @@ static void deflate_data_that_give_nothing_are_bounded_too(void **unused)
         begin_stream(true, 1000);
         agree(DEFLATED);
         add_header(FIN | RSV1 | VT_OP_BINARY, huge[i]);
-        check_violation_at(stream.size, 1009, "above the limit");
+        check_violation_at(stream.size - KEY_BYTES, 1009, "above the limit");
     }
     begin_stream(true, 1000);
     agree(DEFLATED);
@@ -1618,7 +1648,7 @@ static void add_any_frame(void)
     }
 }
 
-static void the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(void **unused)
+static void b18_the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(void **unused)
 {
     size_t violations = 0, closes = 0, texts = 0;
     (void)unused;
@@ -1642,7 +1672,7 @@ static void the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4(voi
 }
 
 /* As above, with a good stream in which a few bits have been turned. */
-static void turned_bits_give_the_same_items_in_every_segmentation(void **unused)
+static void b21_turned_bits_give_the_same_items_in_every_segmentation(void **unused)
 {
     (void)unused;
     for (uint64_t round = 1; round <= 600; round++) {
@@ -1703,31 +1733,34 @@ int main(void)
         cmocka_unit_test(binary_data_is_not_text_rfc_5_6),
         cmocka_unit_test(a_reserved_bit_is_a_violation_rfc_5_2),
         cmocka_unit_test(an_unknown_opcode_is_a_violation_rfc_5_2),
-        cmocka_unit_test(an_unmasked_frame_from_a_client_is_a_violation_rfc_5_1),
-        cmocka_unit_test(a_masked_frame_from_a_server_is_a_violation_rfc_5_1),
-        cmocka_unit_test(a_fragmented_ping_is_a_violation_rfc_5_5),
-        cmocka_unit_test(a_ping_of_126_bytes_is_a_violation_rfc_5_5),
+        cmocka_unit_test(b14_an_unmasked_frame_from_a_client_is_a_violation_rfc_5_1),
+        cmocka_unit_test(b14_a_masked_frame_from_a_server_is_a_violation_rfc_5_1),
+        cmocka_unit_test(b12_a_fragmented_ping_is_a_violation_rfc_5_5),
+        cmocka_unit_test(b12_a_ping_of_126_bytes_is_a_violation_rfc_5_5),
         cmocka_unit_test(a_length_not_in_its_shortest_form_is_a_violation_rfc_5_2),
         cmocka_unit_test(a_length_above_63_bits_is_a_violation_rfc_5_2),
         cmocka_unit_test(the_first_byte_is_judged_before_the_second_rfc_5_2),
         cmocka_unit_test(a_continuation_of_nothing_is_a_violation_rfc_5_4),
         cmocka_unit_test(a_new_message_inside_a_fragmented_one_is_a_violation_rfc_5_4),
         cmocka_unit_test(a_message_of_the_limit_is_read_and_one_more_byte_is_not_rfc_7_4_1),
-        cmocka_unit_test(fragments_count_together_rfc_10_4),
-        cmocka_unit_test(a_huge_length_is_refused_before_any_payload_rfc_10_4),
-        cmocka_unit_test(bad_text_fails_at_its_first_bad_byte_rfc_8_1),
+        cmocka_unit_test(b5_fragments_count_together_rfc_10_4),
+        cmocka_unit_test(b2_what_is_here_and_what_is_announced_do_not_wrap_around),
+        cmocka_unit_test(b1_a_huge_length_is_refused_before_any_payload_rfc_10_4),
+        cmocka_unit_test(half_a_length_is_not_judged_rfc_5_2),
+        cmocka_unit_test(b16_bad_text_fails_at_its_first_bad_byte_rfc_8_1),
         cmocka_unit_test(text_that_ends_inside_a_character_is_a_violation_rfc_8_1),
-        cmocka_unit_test(a_close_of_one_byte_is_a_violation_rfc_5_5_1),
-        cmocka_unit_test(only_codes_that_may_be_sent_are_taken_in_a_close_rfc_7_4),
-        cmocka_unit_test(a_close_reason_that_is_not_utf_8_is_a_violation_rfc_5_5_1),
+        cmocka_unit_test(b17_a_close_of_one_byte_is_a_violation_rfc_5_5_1),
+        cmocka_unit_test(b17_only_codes_that_may_be_sent_are_taken_in_a_close_rfc_7_4),
+        cmocka_unit_test(b17_a_close_reason_that_is_not_utf_8_is_a_violation_rfc_5_5_1),
         cmocka_unit_test(what_arrives_whole_is_lent_where_it_lies),
         cmocka_unit_test(a_reader_between_messages_owns_nothing),
         cmocka_unit_test(an_empty_message_has_data_to_point_to_in_every_segmentation),
         cmocka_unit_test(an_item_outlives_its_input_until_the_next_call),
-        cmocka_unit_test(fragments_of_one_byte_by_the_hundred_thousand_cost_twice_their_size),
+        cmocka_unit_test(b6_fragments_of_one_byte_by_the_hundred_thousand_cost_twice_their_size),
+        cmocka_unit_test(b7_what_came_is_moved_once_however_many_pieces_it_came_in),
         cmocka_unit_test(a_message_in_one_frame_never_gets_more_than_its_size),
         cmocka_unit_test(an_announced_length_reserves_nothing_rfc_10_4),
-        cmocka_unit_test(fragments_of_no_bytes_cost_nothing),
+        cmocka_unit_test(b8_fragments_of_no_bytes_cost_nothing),
         cmocka_unit_test(without_memory_the_connection_fails_with_1011_rfc_7_4_1),
         cmocka_unit_test(finishing_accepts_null_and_zeroed_and_twice),
         cmocka_unit_test(no_bytes_are_no_item),
@@ -1746,8 +1779,8 @@ int main(void)
         cmocka_unit_test(the_limit_is_for_all_pieces_together_rfc_10_4),
         cmocka_unit_test(bad_text_fails_in_the_piece_in_which_it_is_rfc_8_1),
         cmocka_unit_test(a_piece_costs_no_more_than_what_has_come_with_it),
-        cmocka_unit_test(the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4),
-        cmocka_unit_test(turned_bits_give_the_same_items_in_every_segmentation),
+        cmocka_unit_test(b18_the_same_bytes_give_the_same_items_in_every_segmentation_rfc_5_4),
+        cmocka_unit_test(b21_turned_bits_give_the_same_items_in_every_segmentation),
     };
     return cmocka_run_group_tests(tests, warm_up, cool_down);
 }
