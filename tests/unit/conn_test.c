@@ -755,9 +755,110 @@ static void check_control_flood(live *test, dialogue *self, bool masked)
     assert_int_equal(self->seen.verdict.code, 1008);
 }
 
-static void a_flood_of_pings_is_overflow(void **state)
+static void b9_a_flood_of_pings_is_overflow(void **state)
 {
     in_both_roles(*state, check_control_flood, NO_BEAT, DEFAULT_LIMITS);
+}
+
+static void check_pong_flood(live *test, dialogue *self, bool masked)
+{
+    size_t before = vital_conn_queued(self->conn);
+    for (int i = 0; i < 60; i++)
+        raw_frame(&self->peer, VT_OP_PONG, masked, "kept?", 5);
+    step_until(test, self->seen.pongs == 60, "all are told");
+    assert_int_equal(vital_conn_queued(self->conn), before);
+    for (int i = 0; i < 100; i++)
+        raw_frame(&self->peer, VT_OP_PONG, masked, "", 0);
+    step_until(test, self->seen.closes == 1, "the flood is noticed");
+    assert_cause(&self->seen, VITAL_OVERFLOW);
+    assert_int_equal(self->seen.verdict.code, 1008);
+}
+
+static void b10_a_flood_of_pongs_keeps_nothing_and_is_overflow(void **state)
+{
+    in_both_roles(*state, check_pong_flood, NO_BEAT, DEFAULT_LIMITS);
+}
+
+static void check_stuck_pong(live *test, dialogue *self, bool masked)
+{
+    enum { SPAN_MS = 100, STEP_MS = 10 };
+    static const char block[64 * 1024];
+    int64_t quiet_ms = live_now_ms();
+    /* The peer does not read: the socket is full when the queue stays full. */
+    while (live_now_ms() - quiet_ms < SPAN_MS) {
+        while (vital_send(self->conn, VITAL_BINARY, (vital_bytes){block, sizeof block}) == 0)
+            quiet_ms = live_now_ms();
+        assert_int_equal(vital_loop_step(test->loop, STEP_MS), 0);
+    }
+    for (int i = 0; i < 50; i++)
+        raw_frame(&self->peer, VT_OP_PING, masked, "?", 1);
+    assert_int_equal(vital_loop_step(test->loop, STEP_MS), 0);
+
+    /* A step waits until something happens. Now nothing does. */
+    int64_t began_ms = live_now_ms();
+    int steps = 0;
+    while (live_now_ms() - began_ms < SPAN_MS) {
+        assert_int_equal(vital_loop_step(test->loop, STEP_MS), 0);
+        steps++;
+    }
+    assert_in_range(steps, 1, 4 * SPAN_MS / STEP_MS);
+    assert_int_equal(self->seen.closes, 0);
+    raw_reset(&self->peer);
+}
+
+static void b11_a_pong_that_cannot_leave_keeps_the_loop_asleep(void **state)
+{
+    in_both_roles(*state, check_stuck_pong, NO_BEAT, DEFAULT_LIMITS);
+}
+
+static void check_short_ping(live *test, dialogue *self, bool masked)
+{
+    static const char secret[] = "asked for four, and the rest is nobody's";
+    (void)masked;
+    assert_int_equal(vital_ping(self->conn, (vital_bytes){NULL, 4}), VITAL_EINVAL);
+    assert_int_equal(vital_ping(self->conn, (vital_bytes){secret, 126}), VITAL_EINVAL);
+    assert_int_equal(vital_ping(self->conn, (vital_bytes){secret, 4}), 0);
+    step_until(test, raw_reaches(&self->peer, VT_OP_PING), "the ping comes");
+    vt_frame frame;
+    uint8_t *payload;
+    size_t used;
+    assert_true(raw_next(&self->peer, &frame, &payload, &used));
+    assert_int_equal(frame.size, 4);
+    assert_memory_equal(payload, secret, 4);
+    assert_int_equal(self->peer.size, used);
+    raw_close(&self->peer);
+}
+
+static void b13_a_ping_carries_what_it_was_given_and_no_memory_behind_it(void **state)
+{
+    in_both_roles(*state, check_short_ping, NO_BEAT, DEFAULT_LIMITS);
+}
+
+static void check_after_close(live *test, dialogue *self, bool masked)
+{
+    static const char late[60 * 1000];
+    raw_close_frame(&self->peer, masked, 1000, "");
+    raw_frame(&self->peer, VT_OP_TEXT, masked, "late", 4);
+    raw_frame(&self->peer, VT_OP_PING, masked, "late", 4);
+    raw_frame(&self->peer, VT_OP_CLOSE, masked, "\x03\xe9", 2);
+    for (int i = 0; i < 20; i++)
+        raw_send(&self->peer, late, sizeof late);
+    step_until(test, raw_reaches(&self->peer, VT_OP_CLOSE), "the answer comes");
+    vt_frame frame;
+    uint8_t *payload;
+    size_t used;
+    assert_true(raw_next(&self->peer, &frame, &payload, &used));
+    assert_int_equal(self->peer.size, used); /* and no pong, no echo */
+    shutdown(self->peer.fd, SHUT_WR);
+    step_until(test, self->seen.closes == 1, "the close is noticed");
+    assert_cause(&self->seen, VITAL_CLOSED_BY_PEER);
+    assert_int_equal(self->seen.verdict.code, 1000);
+    assert_int_equal(self->seen.messages, 0);
+}
+
+static void b19_what_comes_after_the_close_frame_is_ignored(void **state)
+{
+    in_both_roles(*state, check_after_close, NO_BEAT, DEFAULT_LIMITS);
 }
 
 static void check_close(live *test, dialogue *self, bool masked)
@@ -1254,7 +1355,11 @@ int main(void)
         live_test(a_bad_frame_is_misbehaviour_and_said_so_to_the_peer),
         live_test(a_client_must_mask_and_a_server_must_not_rfc_5_1),
         live_test(a_message_above_the_limit_is_overflow),
-        live_test(a_flood_of_pings_is_overflow),
+        live_test(b9_a_flood_of_pings_is_overflow),
+        live_test(b10_a_flood_of_pongs_keeps_nothing_and_is_overflow),
+        live_test(b11_a_pong_that_cannot_leave_keeps_the_loop_asleep),
+        live_test(b13_a_ping_carries_what_it_was_given_and_no_memory_behind_it),
+        live_test(b19_what_comes_after_the_close_frame_is_ignored),
         live_test(a_close_frame_brings_its_code_and_reason_and_is_answered),
         live_test(a_close_that_stays_unanswered_ends_in_time),
         live_test(a_peer_that_answers_no_beat_is_silent_and_told_so),

@@ -129,7 +129,7 @@ static void an_unknown_opcode_is_refused_by_its_first_byte_rfc_5_2(void **unused
     }
 }
 
-static void an_absurd_length_behind_an_unknown_opcode_is_not_looked_at_rfc_5_2(void **unused)
+static void b3_an_absurd_length_behind_an_unknown_opcode_is_not_looked_at_rfc_5_2(void **unused)
 {
     static const uint8_t data[] = {0x83, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
     vt_frame frame;
@@ -139,14 +139,14 @@ static void an_absurd_length_behind_an_unknown_opcode_is_not_looked_at_rfc_5_2(v
     assert_non_null(strstr(why, "opcode"));
 }
 
-static void a_fragmented_control_frame_is_refused_by_its_first_byte_rfc_5_5(void **unused)
+static void b12_a_fragmented_control_frame_is_refused_by_its_first_byte_rfc_5_5(void **unused)
 {
     (void)unused;
     for (uint8_t opcode = 8; opcode <= 10; opcode++)
         check_refused_at_last_byte(&opcode, 1, "fragmented control frame (RFC 6455 5.5)");
 }
 
-static void a_control_frame_above_125_bytes_is_refused_by_its_second_byte_rfc_5_5(void **unused)
+static void b12_a_control_frame_above_125_bytes_is_refused_by_its_second_byte_rfc_5_5(void **unused)
 {
     (void)unused;
     for (uint8_t opcode = 8; opcode <= 10; opcode++) {
@@ -181,7 +181,7 @@ static void a_length_not_in_its_shortest_form_is_refused_rfc_5_2(void **unused)
     assert_int_equal(decode(&frame, just_64, sizeof(just_64), &why), 10);
 }
 
-static void a_length_above_63_bits_is_refused_by_its_first_byte_rfc_5_2(void **unused)
+static void b1_a_length_above_63_bits_is_refused_by_its_first_byte_rfc_5_2(void **unused)
 {
     static const uint8_t largest[] = {0x82, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
     vt_frame frame;
@@ -258,11 +258,11 @@ int main(void)
         cmocka_unit_test(every_header_comes_back_from_the_wire_rfc_5_2),
         cmocka_unit_test(the_examples_are_as_in_rfc_5_7),
         cmocka_unit_test(an_unknown_opcode_is_refused_by_its_first_byte_rfc_5_2),
-        cmocka_unit_test(an_absurd_length_behind_an_unknown_opcode_is_not_looked_at_rfc_5_2),
-        cmocka_unit_test(a_fragmented_control_frame_is_refused_by_its_first_byte_rfc_5_5),
-        cmocka_unit_test(a_control_frame_above_125_bytes_is_refused_by_its_second_byte_rfc_5_5),
+        cmocka_unit_test(b3_an_absurd_length_behind_an_unknown_opcode_is_not_looked_at_rfc_5_2),
+        cmocka_unit_test(b12_a_fragmented_control_frame_is_refused_by_its_first_byte_rfc_5_5),
+        cmocka_unit_test(b12_a_control_frame_above_125_bytes_is_refused_by_its_second_byte_rfc_5_5),
         cmocka_unit_test(a_length_not_in_its_shortest_form_is_refused_rfc_5_2),
-        cmocka_unit_test(a_length_above_63_bits_is_refused_by_its_first_byte_rfc_5_2),
+        cmocka_unit_test(b1_a_length_above_63_bits_is_refused_by_its_first_byte_rfc_5_2),
         cmocka_unit_test(the_reserved_bits_are_given_and_not_judged_rfc_5_2),
         cmocka_unit_test(control_opcodes_are_those_with_the_high_bit_rfc_5_2),
         cmocka_unit_test(any_bytes_are_judged_the_same_however_many_are_seen),

@@ -449,7 +449,7 @@ static void pending_bytes_stay_where_they_are_until_written(void **state)
     vt_outbox_finish(&outbox);
 }
 
-static void every_frame_of_a_client_has_a_mask_of_its_own_rfc_6455_5_3(void **state)
+static void b15_every_frame_of_a_client_has_a_fresh_mask_rfc_6455_5_3(void **state)
 {
     (void)state;
     vt_outbox outbox;
@@ -466,6 +466,43 @@ static void every_frame_of_a_client_has_a_mask_of_its_own_rfc_6455_5_3(void **st
     assert_memory_not_equal(keys[1], keys[2], 4);
     assert_memory_not_equal(keys[0], keys[2], 4);
     receiver_destroy(receiver);
+}
+
+/* Numbers, so that a key that was used before is seen. */
+static void fill_with_numbers(void *source, void *out, size_t size)
+{
+    uint32_t *number = source;
+    assert_int_equal(size, sizeof *number);
+    (*number)++;
+    memcpy(out, number, size);
+}
+
+static void b15_no_key_is_used_twice_in_a_million_frames(void **state)
+{
+    (void)state;
+    enum { FRAMES = 1000000, AT_ONCE = 1000, FRAME_BYTES = 2 + 4 };
+    uint32_t drawn = 0;
+    uint32_t last = 0;
+    const vital_entropy numbers = {fill_with_numbers, &drawn};
+    const vt_outbox_frames frames = {.open = true, .mask = &numbers};
+    vt_outbox outbox;
+    vt_outbox_init(&outbox);
+    while (last < FRAMES) {
+        for (int i = 0; i < AT_ONCE; i++)
+            add_message(&outbox, 0);
+        vital_bytes bytes;
+        while ((bytes = vt_outbox_pending(&outbox, &frames)).size > 0) {
+            assert_int_equal(bytes.size % FRAME_BYTES, 0);
+            for (size_t at = 0; at < bytes.size; at += FRAME_BYTES) {
+                uint32_t key;
+                memcpy(&key, (const uint8_t *)bytes.data + at + 2, sizeof key);
+                assert_int_equal(key, ++last);
+            }
+            vt_outbox_written(&outbox, bytes.size);
+        }
+    }
+    assert_int_equal(drawn, FRAMES);
+    vt_outbox_finish(&outbox);
 }
 
 static void a_message_counts_as_written_with_its_last_byte(void **state)
@@ -543,7 +580,7 @@ static void control_frames_and_beats_overtake_the_queue(void **state)
     receiver_destroy(receiver);
 }
 
-static void only_the_latest_pong_is_sent_rfc_6455_5_5_3(void **state)
+static void b9_only_the_latest_pong_is_sent_rfc_6455_5_5_3(void **state)
 {
     (void)state;
     vt_outbox outbox;
@@ -1348,12 +1385,13 @@ int main(void)
         cmocka_unit_test(a_large_message_is_cut_into_fragments_rfc_6455_5_4),
         cmocka_unit_test(small_messages_share_a_wire_up_to_a_fragment),
         cmocka_unit_test(pending_bytes_stay_where_they_are_until_written),
-        cmocka_unit_test(every_frame_of_a_client_has_a_mask_of_its_own_rfc_6455_5_3),
+        cmocka_unit_test(b15_every_frame_of_a_client_has_a_fresh_mask_rfc_6455_5_3),
+        cmocka_unit_test(b15_no_key_is_used_twice_in_a_million_frames),
         cmocka_unit_test(a_message_counts_as_written_with_its_last_byte),
         cmocka_unit_test(a_ping_goes_between_the_fragments_of_a_large_message_rfc_6455_5_4),
         cmocka_unit_test(a_text_beat_and_an_answer_wait_for_the_end_of_a_begun_message),
         cmocka_unit_test(control_frames_and_beats_overtake_the_queue),
-        cmocka_unit_test(only_the_latest_pong_is_sent_rfc_6455_5_5_3),
+        cmocka_unit_test(b9_only_the_latest_pong_is_sent_rfc_6455_5_5_3),
         cmocka_unit_test(a_second_ping_of_the_user_is_refused_rather_than_forgotten),
         cmocka_unit_test(every_beat_of_the_peer_gets_its_answer_a_fragment_at_a_time),
         cmocka_unit_test(the_largest_control_frames_are_taken_rfc_6455_5_5),

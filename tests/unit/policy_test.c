@@ -98,6 +98,25 @@ static void the_defaults_are_those_of_the_header(void **state)
     }
 }
 
+static void b4_a_limit_of_zero_is_the_default_and_never_without_bound(void **state)
+{
+    (void)state;
+    const char *problem = NULL;
+    vital_policy policies[] = {client(), server()};
+    for (size_t i = 0; i < 2; i++) {
+        policies[i].limits = (vital_limits){.message_bytes = 0};
+        assert_int_equal(vital_policy_init(&policies[i], &problem), 0);
+        const vital_limits *limits = &policies[i].limits;
+        assert_in_range(limits->message_bytes, 1, 1 << 20);
+        assert_in_range(limits->queue_bytes, 1, 1 << 20);
+        assert_in_range(limits->header_bytes, 1, 8 << 10);
+        assert_in_range(limits->open_ms, 1, 10 * 1000);
+        assert_in_range(limits->close_ms, 1, 5 * 1000);
+        assert_in_range(limits->control_per_s, 1, 20);
+        assert_in_range(limits->connections, 1, 100 * 1000);
+    }
+}
+
 static void what_was_given_is_kept(void **state)
 {
     (void)state;
@@ -322,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_those_of_the_header),
+        cmocka_unit_test(b4_a_limit_of_zero_is_the_default_and_never_without_bound),
         cmocka_unit_test(what_was_given_is_kept),
         cmocka_unit_test(a_reply_is_the_text_unless_it_is_given),
         cmocka_unit_test(the_ends_of_the_backoff_follow_each_other),
