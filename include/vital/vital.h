@@ -413,7 +413,8 @@ void vital_set_user(vital_conn *conn, void *user);
 
 /* ------------------------------------------------------------------ request */
 
-/* Who asks is vital_conn_peer(): always the other end of the socket. Headers in
+/* Who asks is vital_conn_peer(), always the other end of the socket; what TLS has
+ * proven of them is vital_conn_tls(), in accept and http already. Headers in
  * which a proxy says for whom it asks (Forwarded, X-Forwarded-For) are headers
  * like any other; whether to believe them is for you to decide, who know
  * whether everybody comes through that proxy. */

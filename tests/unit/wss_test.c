@@ -320,6 +320,129 @@ static void clients_are_known_by_their_certificates(void **state)
     assert_says(at_server.verdict.text, "the client has no certificate");
 }
 
+/* ------------------------------------------------------------ asked, and led on */
+
+/* Who asks, as the application sees it when it is asked. */
+typedef struct doorkeeper {
+    witness seen; /* first: it is also the user of a witness */
+    char peer[64], authorization[64], cookie[64];
+    char location[160]; /* where everybody is led on to; "": they may come in */
+} doorkeeper;
+
+static void note_header(char out[64], const vital_request *request, const char *name)
+{
+    const char *value = vital_request_header(request, name);
+    snprintf(out, 64, "%s", value != NULL ? value : "");
+}
+
+static int keep_door(vital_conn *conn, const vital_request *request)
+{
+    doorkeeper *self = vital_user(conn);
+    const char *const headers[] = {self->location, NULL};
+    vital_tls_facts facts;
+    vital_conn_tls(conn, &facts);
+    self->seen.accepts++;
+    snprintf(self->peer, sizeof self->peer, "%.60s", facts.peer);
+    note_header(self->authorization, request, "Authorization");
+    note_header(self->cookie, request, "Cookie");
+    if (self->location[0] != '\0')
+        assert_int_equal(vital_respond(conn, &(vital_response){.status = 307, .headers = headers}),
+                         0);
+    return 0;
+}
+
+static vital_server *serve_with_keeper(live *test, doorkeeper *self, const vital_tls *tls)
+{
+    vital_events events = WITNESS;
+    events.accept = keep_door;
+    return live_listen(test->loop, &(vital_listen_options){.address = "127.0.0.1:0",
+                                                           .tls = *tls,
+                                                           .events = events,
+                                                           .user = self,
+                                                           .heartbeat = NO_BEAT});
+}
+
+static void connect_as_alice(live *test, witness *seen, const vital_server *server)
+{
+    static const char *const headers[] = {"Cookie: session=1", NULL};
+    live_connect(test->loop, &(vital_connect_options){
+                                 .url = vital_server_url(server),
+                                 .credentials = {.bearer = "alices"},
+                                 .headers = headers,
+                                 .tls = {.ca_file = pki.ca, .cert_file = pki.client_pem},
+                                 .events = WITNESS,
+                                 .user = seen,
+                                 .heartbeat = NO_BEAT,
+                                 .reconnect = NEVER,
+                             });
+}
+
+static const char *lead_to(doorkeeper *from, const vital_server *server)
+{
+    snprintf(from->location, sizeof from->location, "Location: http%s",
+             vital_server_url(server) + strlen("ws"));
+    return vital_server_url(server);
+}
+
+static void whose_certificate_it_is_is_known_when_it_is_asked(void **state)
+{
+    live *test = *state;
+    doorkeeper keeper = {.seen = {.opens = 0}};
+    witness seen = {.opens = 0};
+    const vital_tls asks = {.cert_file = pki.server_pem, .ca_file = pki.ca};
+    connect_as_alice(test, &seen, serve_with_keeper(test, &keeper, &asks));
+    step_until(test, seen.opens == 1, "alice is in");
+    assert_string_equal(keeper.peer, "CN=alice");
+    assert_string_equal(keeper.authorization, "Bearer alices");
+    leave(test, &seen);
+}
+
+static void
+a_redirect_leads_into_tls_and_to_strangers_without_a_certificate_attack_a15(void **state)
+{
+    live *test = *state;
+    const vital_tls asks = {.cert_file = pki.server_pem, .ca_file = pki.ca, .cert_optional = true};
+    doorkeeper plain = {.seen = {.opens = 0}}, own = {.seen = {.opens = 0}};
+    doorkeeper stranger = {.seen = {.opens = 0}};
+    vital_server *last = serve_with_keeper(test, &stranger, &asks);
+    vital_server *middle = serve_with_keeper(test, &own, &asks);
+    vital_server *first = serve_with_keeper(test, &plain, &(vital_tls){.cert_file = NULL});
+
+    /* From ws to wss: TLS is gained, but it is another origin. */
+    witness seen = {.opens = 0};
+    const char *url = lead_to(&plain, last);
+    connect_as_alice(test, &seen, first);
+    step_until(test, seen.opens == 1, "it is led into TLS");
+    assert_string_equal(plain.authorization, "Bearer alices");
+    assert_string_equal(stranger.peer, "");
+    assert_string_equal(stranger.authorization, "");
+    assert_string_equal(stranger.cookie, "");
+    assert_string_equal(vital_conn_url(seen.conn), url);
+    leave(test, &seen);
+
+    /* From wss to wss on another port: the certificate was for the first. */
+    seen = (witness){.opens = 0};
+    lead_to(&own, last);
+    connect_as_alice(test, &seen, middle);
+    step_until(test, seen.opens == 1, "it is led on");
+    assert_string_equal(own.peer, "CN=alice");
+    assert_string_equal(own.cookie, "session=1");
+    assert_string_equal(stranger.peer, "");
+    assert_string_equal(stranger.cookie, "");
+    assert_int_equal(stranger.seen.accepts, 2);
+    leave(test, &seen);
+
+    /* Back into the open: not followed. */
+    seen = (witness){.opens = 0};
+    lead_to(&own, first);
+    connect_as_alice(test, &seen, middle);
+    step_until(test, seen.closes == 1, "it stays a rejection");
+    assert_cause(&seen, VITAL_REJECTED);
+    assert_int_equal(seen.verdict.status, 307);
+    assert_says(seen.verdict.text, "(it gives up TLS)");
+    assert_int_equal(plain.seen.accepts, 1);
+}
+
 /* ---------------------------------------------------------------------- reload */
 
 static void certificates_are_renewed_and_nobody_is_dropped(void **state)
@@ -637,6 +760,8 @@ int main(void)
         live_test(an_insecure_client_believes_whoever_answers),
         live_test(the_system_s_store_is_read_once_for_all_clients_of_a_loop),
         live_test(clients_are_known_by_their_certificates),
+        live_test(whose_certificate_it_is_is_known_when_it_is_asked),
+        live_test(a_redirect_leads_into_tls_and_to_strangers_without_a_certificate_attack_a15),
         live_test(certificates_are_renewed_and_nobody_is_dropped),
         live_test(options_that_cannot_work_are_refused_in_a_sentence),
         live_test(e11_a_stream_that_ends_without_close_notify_is_cut),
