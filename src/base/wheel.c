@@ -133,6 +133,15 @@ void vt_wheel_remove(vt_wheel *wheel, vt_timer_id id)
     wheel->spare[wheel->spare_count++] = id;
 }
 
+/* A place for what is due beyond the horizon: those that are armed at about the
+ * same time share one, and come out of it in one turn, not each in its own. */
+static uint64_t far_ahead(const vt_wheel *wheel)
+{
+    enum { SHARED_TICKS = VT_WHEEL_HORIZON / 2 };
+    int64_t past = wheel->turned_tick % SHARED_TICKS;
+    return VT_WHEEL_HORIZON - (uint64_t)(past < 0 ? past + SHARED_TICKS : past);
+}
+
 void vt_wheel_arm(vt_wheel *wheel, vt_timer_id id, int64_t at_us)
 {
     assert(id < wheel->size && wheel->owners[id] != NULL);
@@ -145,7 +154,7 @@ void vt_wheel_arm(vt_wheel *wheel, vt_timer_id id, int64_t at_us)
     if (tick > wheel->turned_tick)
         ahead = (uint64_t)tick - (uint64_t)wheel->turned_tick;
     if (ahead > VT_WHEEL_HORIZON)
-        ahead = VT_WHEEL_HORIZON;
+        ahead = far_ahead(wheel);
     enter_slot(wheel, id, slot_ahead(wheel, wheel->left + (uint32_t)ahead - 1));
 }
 

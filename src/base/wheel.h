@@ -23,11 +23,11 @@
  * all that is armed is within one. The ring is two horizons long, so that what
  * is armed in the middle of an expiry is never among the ticks still to go.
  *
- * A deadline beyond the horizon is kept in the farthest slot and comes out
- * early: who arms a timer looks at its own deadline when it fires, and arms it
- * again. Connections do so in any case, since activity does not touch the wheel
- * at all (it is re-armed lazily). A timer never fires before its deadline by
- * the wheel's own doing, unless that is beyond the horizon.
+ * A deadline beyond the horizon is kept in a slot near it, together with others
+ * like it, and comes out early: who arms a timer looks at its own deadline when it fires, and arms
+ * it again. Connections do so in any case, since activity does not touch the wheel at all (it is
+ * re-armed lazily). A timer never fires before its deadline by the wheel's own doing, unless that
+ * is beyond the horizon.
  */
 #ifndef VT_BASE_WHEEL_H
 #define VT_BASE_WHEEL_H
