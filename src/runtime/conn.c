@@ -199,6 +199,9 @@ void vt_conn_touch(vital_conn *conn)
 static void on_timer(void *owner)
 {
     vital_conn *conn = owner;
+    /* What has happened in this turn is told before anything else does. */
+    if (!pull(conn))
+        return;
     /* Before judging, read: the answer may have arrived already. */
     if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->transport.stream != NULL) {
         vt_transport_poll(&conn->transport);
