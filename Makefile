@@ -48,7 +48,7 @@ demo: build ## watch a connection die and heal, by itself, in under a minute
 check: test tidy ## what to run before a commit
 
 sim: build ## live through SEEDS on a simulated network
-	@build/vital-sim --seeds $(SEEDS)
+	@build/vital-sim --seeds $(SEEDS) --jobs $$(nproc)
 
 mutants: ## break vital on purpose, and demand that vital-sim sees it
 	@tools/bootstrap test

@@ -436,6 +436,11 @@ void vt_stream_poll(vt_stream *stream)
     stream->loop->backend->poll(stream);
 }
 
+bool vt_stream_info(vt_stream *stream, vt_tcp_info *out)
+{
+    return stream->loop->backend->info(stream, out);
+}
+
 void vt_stream_close(vt_stream *stream, vt_stream_end how, vital_bytes farewell)
 {
     stream->events = NULL;

@@ -25,6 +25,7 @@
 
 #include "resolver.h"
 #include "socket.h"
+#include "tcp_info.h"
 
 enum {
     EVENTS_A_TURN = 256,
@@ -310,6 +311,12 @@ static void stream_poll(vt_stream *base)
         return;
     vt_list_remove(&stream->source.readable);
     receive_some(stream);
+}
+
+static bool stream_info(vt_stream *base, vt_tcp_info *out)
+{
+    const epoll_stream *stream = (const epoll_stream *)base;
+    return !stream->connecting && vt_tcp_info_read(stream->source.fd, out);
 }
 
 /* -------------------------------------------------------------------- streams */
@@ -651,6 +658,7 @@ const vt_backend vt_backend_epoll = {
     .send = stream_send,
     .pause = stream_pause,
     .poll = stream_poll,
+    .info = stream_info,
     .close = stream_close,
     .listen = stream_listen,
     .unlisten = stream_unlisten,

@@ -2,10 +2,9 @@
  * What is to happen, in order of time, and at one time in the order in which it
  * was asked for. A binary heap; for a world of its own time.
  */
-#ifndef VT_BASE_AGENDA_H
-#define VT_BASE_AGENDA_H
+#ifndef SIM_AGENDA_H
+#define SIM_AGENDA_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +25,7 @@ typedef struct vt_agenda {
 
 void vt_agenda_finish(vt_agenda *agenda); /* accepts NULL and zeroed; runs nothing */
 
-/* False without memory. */
-bool vt_agenda_add(vt_agenda *agenda, int64_t at_us, void (*run)(void *arg), void *arg);
+void vt_agenda_add(vt_agenda *agenda, int64_t at_us, void (*run)(void *arg), void *arg);
 
 /* INT64_MAX: nothing is to happen. */
 int64_t vt_agenda_next_us(const vt_agenda *agenda);

@@ -5,7 +5,8 @@
 #include "agenda.h"
 
 #include <assert.h>
-#include <stdlib.h>
+
+#include "memory.h"
 
 enum { CAPACITY_MIN = 64 };
 
@@ -13,7 +14,7 @@ void vt_agenda_finish(vt_agenda *agenda)
 {
     if (agenda == NULL)
         return;
-    free(agenda->heap);
+    sim_release(agenda->heap);
     *agenda = (vt_agenda){.heap = NULL};
 }
 
@@ -48,19 +49,16 @@ static void sink(vt_appointment *heap, size_t count)
     } while (least != at);
 }
 
-bool vt_agenda_add(vt_agenda *agenda, int64_t at_us, void (*run)(void *arg), void *arg)
+void vt_agenda_add(vt_agenda *agenda, int64_t at_us, void (*run)(void *arg), void *arg)
 {
     if (agenda->count == agenda->capacity) {
         size_t capacity = agenda->capacity == 0 ? CAPACITY_MIN : agenda->capacity * 2;
-        vt_appointment *heap = reallocarray(agenda->heap, capacity, sizeof *heap);
-        if (heap == NULL)
-            return false;
+        vt_appointment *heap = sim_obtain_more(agenda->heap, capacity * sizeof *heap);
         agenda->heap = heap;
         agenda->capacity = capacity;
     }
     agenda->heap[agenda->count] = (vt_appointment){at_us, agenda->asked++, run, arg};
     rise(agenda->heap, agenda->count++);
-    return true;
 }
 
 int64_t vt_agenda_next_us(const vt_agenda *agenda)

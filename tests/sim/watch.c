@@ -1,0 +1,405 @@
+/*
+ * What must hold, whatever goes wrong. Of each verdict:
+ *
+ *   - it belongs to a socket, and each socket has one;
+ *   - SILENT has a reason: a path that was hurt, or a peer that was stopped. Loss
+ *     is no reason, and our own lateness is none;
+ *   - SILENT comes after a doubt, not before its deadline, and never while an
+ *     answer can be read.
+ *
+ * Of the heartbeat, as it is seen in the bytes:
+ *
+ *   - a beat leaves when one is due, and at no other time;
+ *   - what was sent in doubt is held.
+ *
+ * Of the whole: whoever can reach the server is connected again; nothing is left.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend.h"
+#include "conn.h"
+#include "life.h"
+#include "memory.h"
+
+enum {
+    SECOND_US = 1000 * 1000,
+    DEFAULT_INTERVAL_US = 25 * SECOND_US,
+    DEFAULT_ANSWER_US = 10 * SECOND_US,
+    SHORTEST_ANSWER_US = 5 * SECOND_US,
+    LONGEST_ANSWER_US = 20 * SECOND_US,
+    TICK_US = 20 * 1000,      /* the wheel's */
+    SLACK_US = SECOND_US / 4, /* the wheel's tick, and a send that waits for room */
+    MEMORY_A_CONNECTION = 16 * 1024,
+    MEMORY_BESIDE = 4 * 1024 * 1024,
+};
+
+static int64_t interval_us(const sim_life *life)
+{
+    return life->options->interval_ms > 0 ? life->options->interval_ms * 1000 : DEFAULT_INTERVAL_US;
+}
+
+static int64_t later(int64_t one, int64_t other)
+{
+    return one > other ? one : other;
+}
+
+/* ------------------------------------------------------------- opening and doubt */
+
+void sim_watch_open(sim_watched *watched)
+{
+    sim_life *life = watched->life;
+    int64_t now_us = vt_sim_now_us(life->sim);
+    if (watched->path != NULL)
+        sim_violate(life, "%s opened twice", watched->name);
+    watched->path = sim_net_hold(watched->conn->transport.stream);
+    watched->path->owners[watched->end] = watched;
+    watched->path->seen[watched->end].spoke_us = now_us;
+    watched->path->seen[watched->end].before_us = now_us;
+    watched->path->seen[watched->end].heard_us = now_us;
+    watched->opened_us = now_us;
+    watched->doubtful = false;
+    vt_list_init(&watched->link);
+    vt_list_append(&life->open, &watched->link);
+    sim_note(life, watched->name, "open");
+}
+
+/* Its kernel has more to get across than a beat, or will not send again soon. */
+static bool goes_slowly(const sim_watched *watched)
+{
+    vt_tcp_info info;
+    return watched != NULL && watched->conn != NULL && watched->conn->transport.stream != NULL &&
+           vt_stream_info(watched->conn->transport.stream, &info) &&
+           (info.unacked_packets + info.unsent_bytes > 1 || info.rto_us > 2 * SECOND_US);
+}
+
+void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted)
+{
+    vt_tcp_info info;
+    watched->doubtful = health == VITAL_DOUBTFUL;
+    watched->relieved_us = vt_sim_now_us(watched->life->sim);
+    watched->accepted_in_doubt = accepted;
+    watched->slow = goes_slowly(watched) ||
+                    goes_slowly(watched->path->owners[vt_sim_other(watched->end)]);
+    sim_note(watched->life, watched->name, "%s", watched->doubtful ? "doubtful" : "alive");
+    if (watched->doubtful && vt_stream_info(watched->conn->transport.stream, &info))
+        sim_tell(watched->life, watched->name,
+                 "its kernel: %u packets unacknowledged, %u times retransmitted, window %u, "
+                 "unsent %u, data %u ms ago, ack %u ms ago",
+                 info.unacked_packets, info.retransmits, info.window_bytes, info.unsent_bytes,
+                 info.heard_ms, info.acked_ms);
+}
+
+void sim_watch_forget(sim_watched *watched)
+{
+    if (watched->path == NULL)
+        return;
+    watched->path->owners[watched->end] = NULL;
+    sim_net_release(watched->path);
+    watched->path = NULL;
+    watched->doubtful = false;
+    vt_list_remove(&watched->link);
+}
+
+/* ------------------------------------------------------------------- verdicts */
+
+/* Written anew on purpose, from DESIGN.md. */
+static int64_t answer_limit_us(const vital_pulse *pulse)
+{
+    if (pulse->srtt_us < 0)
+        return DEFAULT_ANSWER_US;
+    int64_t spread_us = later(4 * pulse->rttvar_us, SECOND_US / 5);
+    int64_t limit_us = later(pulse->srtt_us + 4 * pulse->rttvar_us + SECOND_US,
+                             32 * pulse->srtt_us + 31 * spread_us);
+    limit_us = later(limit_us, SHORTEST_ANSWER_US);
+    return limit_us < LONGEST_ANSWER_US ? limit_us : LONGEST_ANSWER_US;
+}
+
+/* The process at the other end; NULL if none of ours is. */
+static const sim_process *peer_of(const sim_watched *watched)
+{
+    sim_life *life = watched->life;
+    if (watched->end == VT_SIM_CLIENT)
+        return &life->server_process;
+    for (int i = 0; i < life->options->processes; i++) {
+        if (watched->path->hosts[VT_SIM_CLIENT] == &life->net.hosts[life->processes[i].host])
+            return &life->processes[i];
+    }
+    return NULL;
+}
+
+static bool may_be_silent(const sim_watched *watched)
+{
+    const sim_life *life = watched->life;
+    const sim_process *peer = peer_of(watched);
+    int64_t now_us = vt_sim_now_us(life->sim);
+    bool late = sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US);
+    int64_t window_us = late ? SIM_AFTERMATH_US : 60 * SECOND_US;
+    if (!watched->trusted || peer == NULL)
+        return true;
+    /* A beat or its answer behind much data on a narrow way, or a kernel that has
+     * learnt to wait: without its evidence nobody can know. */
+    if (watched->slow)
+        return true;
+    /* What happens behind the proxy is not seen from here. */
+    if (watched->proxied &&
+        (life->net.loss_per_mille > 0 || sim_recent(life, life->last_fault_us, SIM_AFTERMATH_US)))
+        return true;
+    return sim_path_hurt_since(watched->path, now_us - window_us, now_us) ||
+           sim_recent(life, peer->disturbed_us, SIM_AFTERMATH_US);
+}
+
+static void judge_silent(const sim_watched *watched, const vital_verdict *verdict)
+{
+    sim_life *life = watched->life;
+    const sim_seen *seen = &watched->path->seen[watched->end];
+    int64_t quiet_us = vt_sim_now_us(life->sim) - later(seen->heard_us, seen->asked_us);
+    if (!may_be_silent(watched))
+        sim_violate(life, "%s declared a healthy peer silent", watched->name);
+    if (!watched->doubtful)
+        sim_violate(life, "%s had no doubt before its verdict", watched->name);
+    if (quiet_us < answer_limit_us(&verdict->pulse))
+        sim_violate(life, "%s judged after %.3f s, before the answer limit of %.3f s",
+                    watched->name, (double)quiet_us / SECOND_US,
+                    (double)answer_limit_us(&verdict->pulse) / SECOND_US);
+    if (seen->unread > 0)
+        sim_violate(life, "%s judged with %zu bytes unread", watched->name, seen->unread);
+}
+
+void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
+{
+    sim_life *life = watched->life;
+    sim_note(life, watched->name, "%s: %s", vital_cause_name(verdict->cause), verdict->text);
+    sim_note(life, watched->name,
+             "code %u, %" PRIu64 " unconfirmed, %" PRIu64 " unsent, returns in %" PRId64 " ms",
+             (unsigned)verdict->code, verdict->unconfirmed, verdict->unsent, verdict->retry_ms);
+    life->result.verdicts++;
+    life->result.beats += verdict->pulse.beats_sent;
+    if ((verdict->open_ms >= 0) != (watched->path != NULL))
+        sim_violate(life, "%s: a verdict that does not fit its socket", watched->name);
+    bool ours = watched->trusted && !sim_recent(life, watched->process->scarce_us, SECOND_US);
+    if (ours && (verdict->cause == VITAL_MISBEHAVED || verdict->cause == VITAL_OVERFLOW))
+        sim_violate(life, "%s: %s", watched->name, verdict->text);
+    bool needs_socket = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_CUT ||
+                        verdict->cause == VITAL_CLOSED_BY_PEER;
+    if (watched->path == NULL && needs_socket)
+        sim_violate(life, "%s was never open, and yet %s", watched->name,
+                    vital_cause_name(verdict->cause));
+    if (watched->path == NULL)
+        return;
+    if (verdict->cause == VITAL_SILENT)
+        judge_silent(watched, verdict);
+    sim_watch_forget(watched);
+}
+
+/* ---------------------------------------------------------------- the heartbeat */
+
+static void tell_frame(sim_watched *watched, const vt_frame *frame, vital_bytes payload)
+{
+    sim_life *life = watched->life;
+    int shown = payload.size < 40 ? (int)payload.size : 40;
+    if (frame->opcode == VT_OP_PING)
+        sim_tell(life, watched->name, "> beat, a ping");
+    else if (frame->opcode == VT_OP_PONG)
+        sim_tell(life, watched->name, "> pong");
+    else if (frame->opcode == VT_OP_CLOSE && payload.size >= 2)
+        sim_tell(life, watched->name, "> close %d \"%.*s\"",
+                 ((const uint8_t *)payload.data)[0] << 8 | ((const uint8_t *)payload.data)[1],
+                 (int)payload.size - 2, (const char *)payload.data + 2);
+    else
+        sim_tell(life, watched->name, "> %s%s \"%.*s%s\"", frame->fin ? "" : "the beginning of ",
+                 frame->opcode == VT_OP_TEXT ? "text" : "more", shown, (const char *)payload.data,
+                 frame->size > 40 ? "..." : "");
+}
+
+/* A beat leaves only in a silence, of one direction at least. */
+static void see_beat(const sim_watched *watched, sim_seen *seen)
+{
+    sim_life *life = watched->life;
+    int64_t now_us = vt_sim_now_us(life->sim);
+    int64_t since_us = seen->before_us < seen->heard_us ? seen->before_us : seen->heard_us;
+    int64_t silence_us = now_us - since_us;
+    int64_t least_us = seen->pings == 0 ? interval_us(life) / 2 : interval_us(life) * 4 / 5;
+    /* A beat that waited for room leaves when there is some, not when it is due; and
+     * a busy callback moves our stamps, not those of its turn. */
+    bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US) ||
+                  sim_recent(life, watched->process->disturbed_us, interval_us(life));
+    if (silence_us < least_us && !waited)
+        sim_violate(life, "%s beats after %.3f s of silence, before one was due", watched->name,
+                    (double)silence_us / SECOND_US);
+    if (silence_us > interval_us(life) + TICK_US && !waited &&
+        !sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US) &&
+        now_us > seen->asked_us + LONGEST_ANSWER_US)
+        sim_violate(life, "%s beats after %.3f s of silence, too late", watched->name,
+                    (double)silence_us / SECOND_US);
+    if (seen->pings == 0 && !waited) {
+        life->first_beats++;
+        life->early_first_beats += silence_us < interval_us(life) * 3 / 4;
+    }
+    seen->asked = true;
+    seen->asked_us = now_us;
+    seen->pings++;
+}
+
+static bool is_beat(const sim_watched *watched, const vt_frame *frame, vital_bytes payload)
+{
+    if (!watched->text)
+        return frame->opcode == VT_OP_PING;
+    return frame->opcode == VT_OP_TEXT && payload.size == 9 &&
+           memcmp(payload.data, "heartbeat", 9) == 0;
+}
+
+/* "3 17 ..." is number 17 of client 3. */
+static void see_message(sim_watched *watched, vital_bytes payload)
+{
+    char text[SIM_SEEN_PAYLOAD + 1] = "";
+    int client;
+    uint64_t number;
+    if (watched->end != VT_SIM_CLIENT)
+        return;
+    memcpy(text, payload.data, payload.size);
+    if (sscanf(text, "%d %" SCNu64, &client, &number) != 2)
+        return;
+    sim_client *sender = (sim_client *)watched;
+    sender->seen = number;
+    if (watched->doubtful && sender->left_us == INT64_MAX && number > watched->accepted_in_doubt)
+        sim_violate(watched->life, "%s sent message %" PRIu64 " in doubt", watched->name, number);
+}
+
+void sim_watch_frame(void *watcher, sim_path *path, vt_sim_end end, const vt_frame *frame,
+                     vital_bytes payload)
+{
+    const sim_life *life = watcher;
+    sim_watched *watched = path->owners[end];
+    sim_seen *seen = &path->seen[end];
+    if (watched == NULL)
+        return;
+    if (life->options->trace)
+        tell_frame(watched, frame, payload);
+    if (is_beat(watched, frame, payload))
+        see_beat(watched, seen);
+    else if (frame->opcode == VT_OP_TEXT)
+        see_message(watched, payload);
+}
+
+/* --------------------------------------------------------------------- the audit */
+
+/* Something that should have left has not, or somebody has not noticed. */
+static void audit_open(sim_watched *watched)
+{
+    sim_life *life = watched->life;
+    const sim_seen *seen = &watched->path->seen[watched->end];
+    int64_t now_us = vt_sim_now_us(life->sim);
+    bool ending = life->ending || (life->draining && watched->end == VT_SIM_SERVER);
+    if (ending || sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US))
+        return;
+    int64_t spoke_us = seen->spoke_us < seen->heard_us ? seen->spoke_us : seen->heard_us;
+    int64_t due_us = later(spoke_us + interval_us(life), seen->asked_us + LONGEST_ANSWER_US);
+    bool waits = seen->blocked_us >= seen->spoke_us; /* for room in the kernel */
+    if (now_us > due_us + SLACK_US && !waits &&
+        !sim_path_hurt_since(watched->path, spoke_us, now_us))
+        sim_violate(life, "%s missed a beat: %.3f s of silence", watched->name,
+                    (double)(now_us - spoke_us) / SECOND_US);
+    int64_t heard_us = later(seen->heard_us, watched->opened_us);
+    if (now_us > heard_us + interval_us(life) + 2 * LONGEST_ANSWER_US + SLACK_US)
+        sim_violate(life, "%s has heard nothing for %.3f s, and has not noticed", watched->name,
+                    (double)(now_us - heard_us) / SECOND_US);
+}
+
+/* What was accepted leaves at once, if nothing is in the way; and who has said
+ * goodbye is gone within six closing limits and a second, of either kind. */
+static void audit_client(const sim_client *client)
+{
+    enum { GOODBYE_US = 2 * (6 * 5 + 1) * SECOND_US };
+    sim_life *life = client->watched.life;
+    const sim_watched *watched = &client->watched;
+    int64_t now_us = vt_sim_now_us(life->sim);
+    if (sim_recent(life, client->process->disturbed_us, SIM_AFTERMATH_US) || !watched->trusted)
+        return;
+    if (watched->conn != NULL && now_us - GOODBYE_US > client->left_us)
+        sim_violate(life, "%s has said goodbye, and is still here", watched->name);
+    if (watched->path == NULL || watched->doubtful || client->left_us != INT64_MAX)
+        return;
+    const sim_seen *seen = &watched->path->seen[VT_SIM_CLIENT];
+    bool waits = seen->blocked_us >= seen->spoke_us;
+    int64_t since_us = later(client->accepted_us, watched->opened_us);
+    if (client->seen < client->accepted && !waits && now_us > since_us + SECOND_US &&
+        now_us > watched->relieved_us + SECOND_US)
+        sim_violate(life, "%s keeps message %" PRIu64 " to itself", watched->name,
+                    client->accepted);
+}
+
+static void audit_away(const sim_client *client)
+{
+    sim_life *life = client->watched.life;
+    const sim_host *host = &life->net.hosts[client->process->host];
+    int64_t since_us = later(client->away_us, client->process->disturbed_us);
+    since_us = later(since_us, life->server_process.disturbed_us);
+    since_us = later(since_us, host->disturbed_us);
+    if (client->watched.proxied)
+        since_us = later(since_us, life->last_fault_us);
+    if (vt_sim_now_us(life->sim) > since_us + SIM_HEALED_US && client->watched.trusted)
+        sim_violate(life, "%s has not come back for %.0f s", client->watched.name,
+                    (double)(vt_sim_now_us(life->sim) - since_us) / SECOND_US);
+}
+
+static void audit_memory(sim_life *life)
+{
+    size_t held = sim_memory_bytes() - life->memory_bytes;
+    size_t most = MEMORY_BESIDE +
+                  (life->net.count + (size_t)life->client_count) * (size_t)MEMORY_A_CONNECTION;
+    bool calm = !sim_recent(life, later(life->last_fault_us, life->start_us), SIM_HEALED_US / 2);
+    if (calm && held > most)
+        sim_violate(life, "%zu bytes are held for %zu connections", held, life->net.count);
+}
+
+void sim_watch_audit(void *arg)
+{
+    sim_life *life = arg;
+    for (vt_list *link = life->open.next; link != &life->open; link = link->next)
+        audit_open(VT_LIST_OWNER(link, sim_watched, link));
+    for (int i = 0; i < life->client_count && !life->ending; i++) {
+        audit_client(&life->clients[i]);
+        if (life->clients[i].watched.path == NULL)
+            audit_away(&life->clients[i]);
+    }
+    audit_memory(life);
+    /* Often enough to tell times of a beat's interval apart. */
+    vt_sim_at(life->sim, vt_sim_now_us(life->sim) + interval_us(life) / 5, sim_watch_audit, life);
+}
+
+/* -------------------------------------------------------------------- the end */
+
+static void check_nothing_runs(sim_life *life, const sim_process *process, const char *who)
+{
+    const vital_loop *loop = process->loop;
+    if (loop == NULL)
+        return;
+    if (vt_sim_streams(loop) > 0)
+        sim_violate(life, "%s has still %zu sockets", who, vt_sim_streams(loop));
+    if (loop->wheel.size > loop->wheel.spare_count)
+        sim_violate(life, "%s has still %u timers", who,
+                    loop->wheel.size - loop->wheel.spare_count);
+}
+
+void sim_watch_end(sim_life *life)
+{
+    for (int i = 0; i < life->client_count; i++) {
+        const sim_client *client = &life->clients[i];
+        if (client->watched.conn != NULL)
+            sim_violate(life, "%s has not ended", client->watched.name);
+        for (uint64_t number = client->arrived + 1; number <= client->accepted; number++) {
+            if (number >= client->fates_size || client->fates[number] == 0)
+                sim_violate(life, "message %" PRIu64 " of %s never came", number,
+                            client->watched.name);
+        }
+    }
+    if (life->first_beats >= 60 && life->early_first_beats == 0)
+        sim_violate(life, "the first beats are not spread");
+    if (life->server_process.loop != NULL && vital_server_count(life->server) != 0)
+        sim_violate(life, "the server has still %zu connections", vital_server_count(life->server));
+    check_nothing_runs(life, &life->server_process, "the server");
+    for (int i = 0; i < life->options->processes; i++)
+        check_nothing_runs(life, &life->processes[i], "a process of clients");
+}
