@@ -145,6 +145,15 @@ def compresses(case, how):
         case.peer.expect("message", **payload.as_told)
 
 
+def saves_bytes(case):
+    relay = case.relay(case.serve().url)
+    case.peer_connects(relay)
+    payload = case.sized("text", 65536)
+    case.peer_sends(payload)
+    case.peer.expect("message", **payload.as_told)
+    case.check_compressed(payload, relay)
+
+
 def agrees_on_a_subprotocol(case):
     """Of those that both have, the one that the server prefers."""
     server = case.mirror_listens("heart.v2", "heart.v1")
@@ -220,6 +229,7 @@ def cases():
         yield Script(f"compresses for a client that offers it ({how})",
                      partial(compresses, how=how), needs={"send headers", *needs},
                      only_with={"deflate"})
+    yield Script("saves bytes by compressing", saves_bytes, only_with={"deflate"})
     yield Script("agrees on a subprotocol", agrees_on_a_subprotocol, needs={"send headers"})
     yield Script("refuses with 401 for want of a header", refuses)
     yield Script("takes who sends the header", accepts, needs={"send headers"})

@@ -11,8 +11,10 @@ import threading
 import typing
 import urllib.parse
 
+import proxies
 from children import PATIENCE_S, Child, check, read_form
-from proxies import Front, HeldPort
+from proxies import HeldPort, Task
+from relay import Relay
 
 LARGEST = 16 * 1024 * 1024
 SIZES = (0, 1, 125, 126, 65535, 65536, LARGEST)  # where the length is written in another way
@@ -54,6 +56,7 @@ class Payload:
         self.data = data
         self.path = path
         self.path.write_bytes(data)
+        self.size = len(data)
         self.patience_s = LARGE_S if len(data) == LARGEST else PATIENCE_S
         self.as_told = {"kind": kind, "size": len(data),
                         "sha256": hashlib.sha256(data).hexdigest()}
@@ -98,17 +101,18 @@ class Case:
     def __init__(self, suite):
         self.suite = suite
         self.started = []  # (child, how to end it)
-        self.ports = []
+        self.held = []  # ports and relays
+        self.names_proxy = True  # to vital
 
     @property
     def peer(self):
         return self.suite.peer
 
-    def start(self, end, *command, read=read_form):
+    def start(self, end, *command, read=read_form, environment=()):
         name = os.path.basename(command[0])
         if command[0] == VITAL:
             name += " " + command[1]
-        child = Child(name, command, read)
+        child = Child(name, command, read, environment)
         self.started.append((child, end))
         return child
 
@@ -130,7 +134,7 @@ class Case:
             child.exits(0)
 
         link, authority = self.suite.link, self.suite.authority
-        if link.secure and not self.suite.proxy:
+        if link.secure and not self.suite.is_behind_proxy:
             options += ("--cert", authority.cert, "--key", authority.key)
         if link.compressed:
             options += ("--compress",)
@@ -143,14 +147,15 @@ class Case:
     def address_of(server):
         return urllib.parse.urlsplit(server.url).netloc
 
-    def connect(self, *options, path="/", url=None):
+    def connect(self, *options, path="/", url=None, environment=()):
         """A client of the peer, or whoever has that URL, which closes at the end."""
         def close(child):
             child.end_input()
             child.exits(0)
 
-        return self.start(close, VITAL, "connect", "--json", *options, *self.link_options,
-                          url or self.suite.url + path, read=json.loads)
+        return self.start(close, VITAL, "connect", "--json", *self.link_options, *options,
+                          url or self.suite.url + path, read=json.loads,
+                          environment=environment)
 
     def opened(self, *options, path="/"):
         client = self.connect(*options, path=path)
@@ -159,15 +164,16 @@ class Case:
         return client
 
     def ping(self, *options, path="/"):
-        return self.start(lambda child: child.exits(0), VITAL, "ping", "--json", *options,
-                          *self.link_options, self.suite.url + path, read=json.loads)
+        return self.start(lambda child: child.exits(0), VITAL, "ping", "--json",
+                          *self.link_options, *options, self.suite.url + path, read=json.loads)
 
     @property
     def link_options(self):
-        """Of a client."""
-        link = self.suite.link
+        """Of a client; what comes after them counts more."""
+        link, tunnel = self.suite.link, self.suite.tunnel
         return ((("--ca", self.suite.authority.ca) if link.secure else ())
-                + (("--compress",) if link.compressed else ()))
+                + (("--compress",) if link.compressed else ())
+                + (("--proxy", tunnel.url) if tunnel and self.names_proxy else ()))
 
     # the mirror, which is killed at the end
 
@@ -189,27 +195,54 @@ class Case:
         arguments = [f"url={self.suite.url}{path}"]
         if self.suite.link.secure:
             arguments += [f"ca={self.suite.authority.ca}"]
+        if self.suite.tunnel:
+            arguments += [f"proxy={self.suite.tunnel.url}"]
         client = self.mirror("connect", deflate, *arguments)
         client.opened = client.expect("open")
         self.peer.opened = self.peer.expect("open")
         return client
 
-    # a proxy, which is killed at the end
+    def relay(self, url):
+        """A way to that server on which bytes are counted, and its URL."""
+        parts = urllib.parse.urlsplit(url)
+        relay = Relay(parts.hostname, parts.port)
+        self.held.append(relay)
+        relay.url = parts._replace(netloc=f"127.0.0.1:{relay.port}").geturl()
+        return relay
 
-    def front(self, server, idle_s=60, port=None):
-        """The suite's proxy before the server; in an earlier one's place, if there is
-        a port."""
-        secure = self.suite.link.secure
+    # proxies, which are killed at the end
+
+    def proxy(self, proxy, port=None, **about):
+        """On a port of its own, or in an earlier one's place."""
         if port is None:
             port = HeldPort()
-            self.ports.append(port)
-        proxy = self.start(lambda child: None, *self.suite.proxy.command(Front(
-            directory=self.suite.payloads.scratch(), port=port.number,
-            upstream=self.address_of(server), idle_s=idle_s,
-            authority=self.suite.authority if secure else None)))
-        port.await_listener(proxy)
-        proxy.port = port
-        proxy.url = f"{'wss' if secure else 'ws'}://127.0.0.1:{port.number}/"
+            self.held.append(port)
+        child = self.start(lambda child: None, *proxy.command(Task(
+            directory=self.suite.payloads.scratch(), port=port.number, **about)))
+        port.await_listener(child)
+        child.port = port
+        return child
+
+    def front(self, server, idle_s=60, port=None):
+        """The suite's proxy before the server."""
+        secure = self.suite.link.secure
+        front = self.proxy(self.suite.proxy, port, upstream=self.address_of(server),
+                           idle_s=idle_s, authority=self.suite.authority if secure else None)
+        front.url = f"{'wss' if secure else 'ws'}://127.0.0.1:{front.port.number}/"
+        return front
+
+    def between(self, idle_s=60, port=None, extra=""):
+        """A proxy to go through, other than the suite's own."""
+        proxy = self.proxy(proxies.BETWEEN, port, idle_s=idle_s, extra=extra)
+        proxy.address = f"127.0.0.1:{proxy.port.number}"
+        proxy.url = f"http://{proxy.address}"
+        return proxy
+
+    def between_in_tls(self):
+        """The same, which is spoken to in TLS."""
+        proxy = self.proxy(proxies.TLS, upstream=self.between().address,
+                           authority=self.suite.authority)
+        proxy.url = f"https://127.0.0.1:{proxy.port.number}"
         return proxy
 
     # the peer
@@ -234,6 +267,12 @@ class Case:
     def peer_sends(self, payload, **options):
         self.peer.do("send", kind=payload.kind, file=payload.path, **options)
 
+    def check_compressed(self, payload, relay):
+        """In both directions, with some allowance for handshakes."""
+        for name, size in (("there", relay.there), ("back", relay.back)):
+            most = payload.size // 4
+            check(f"that {name} went at most {most} bytes ({size})", size <= most, True)
+
     def sized(self, kind, size):
         return self.suite.payloads.of_size(kind, size)
 
@@ -253,16 +292,16 @@ class Case:
         if not self.peer.may_complain:
             check(f"what {self.peer.name} complained about", self.peer.seen("problem"), [])
 
-        self.release_ports()
+        self.release()
 
     def abandon(self):
         for child, _ in self.started:
             child.kill()
-        self.release_ports()
+        self.release()
 
-    def release_ports(self):
-        for port in self.ports:
-            port.release()
+    def release(self):
+        for held in self.held:
+            held.close()
 
     def story(self):
         children = [child for child, _ in self.started] + ([self.peer] if self.peer else [])

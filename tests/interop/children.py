@@ -73,7 +73,7 @@ class Child:
             for child in cls.living:
                 child.signal(signal.SIGKILL)
 
-    def __init__(self, name, command, read=read_form):
+    def __init__(self, name, command, read=read_form, environment=()):
         self.name = name
         self.read = read
         self.events = []
@@ -87,6 +87,7 @@ class Child:
                 raise Failure("interrupted")
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                            env={**os.environ, **dict(environment)},
                                             start_new_session=True)
             self.living.add(self)
         stdin = self.process.stdin.fileno()

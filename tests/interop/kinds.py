@@ -70,7 +70,7 @@ KINDS = (
          cannot={"": {"ping", "tell of pings", "fragment", "send headers",
                       "close with any code"}}),
 )
-OF_PROXIES = KINDS[0]  # the client of servers that are behind one
+OF_PROXIES = KINDS[0]  # whom vital talks to through one
 
 
 def build(kinds):

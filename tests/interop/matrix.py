@@ -18,12 +18,15 @@ import as_client
 import as_server
 import kinds
 import through_proxy
+import through_tunnel
 from case import MIRROR, VITAL, Case, Payloads
 from children import Child, Failure, Peer
 from links import LINKS, Authority
-from proxies import PROXIES
+from proxies import BEFORE_A_SERVER, BETWEEN
 
 SUBPROTOCOL = "heart.v1"  # of every server that is a peer
+PROXIES_OF_OTHERS = {f(f"{word}_proxy") for f in (str.lower, str.upper)
+                     for word in ("http", "https", "all", "no")}
 START_S = 60  # of a virtual machine or a browser, while all others start, too
 AT_ONCE = 2 * os.cpu_count() + 1  # a case waits for another process most of the time
 MEASURING_AT_ONCE = 2 * AT_ONCE  # and these wait for time to pass
@@ -37,21 +40,28 @@ class Suite:
         self.kind = kind
         self.role = role
         self.link = link
-        self.proxy = proxy  # before vital, whose client the peer is
-        if proxy:
+        self.proxy = proxy
+        self.is_behind_proxy = proxy in BEFORE_A_SERVER  # vital is, and the peer is its client
+        self.cannot = kind.cannot_do(role, link)
+        if self.is_behind_proxy:
             self.row = f"{proxy.name}, before a server"
             self.name = f"serve, behind {proxy.name}, {link.name}"
             scripts = through_proxy.cases(proxy)
+        elif proxy:
+            self.row = f"{proxy.name}, by CONNECT"
+            self.name = f"connect, through {proxy.name}, {link.name}"
+            self.cannot |= {"be reached directly"}
+            scripts = (*as_client.cases(), *through_tunnel.cases())
         else:
             self.row = f"{kind.full_name} {role}"
             self.name = (f"{'serve' if role == 'client' else 'connect'}, {kind.name} {role}, "
                          f"{link.name}")
             scripts = as_server.cases() if role == "client" else as_client.cases()
         self.missing = (*kind.missing, *(proxy.missing if proxy else ()))
-        self.cannot = kind.cannot_do(role, link)
         self.scripts = [script for script in scripts if script.suits(self.cannot, link)]
         self.payloads = self.authority = None  # there are none before the run
         self.peer = None
+        self.tunnel = None  # the proxy that vital has to go through
         self.port = 0  # of a server: the same again if it is started again
         self.passed = self.failed = 0
         self.seconds = 0.0
@@ -107,6 +117,14 @@ class Suite:
 
     def run(self, measuring):
         start = time.monotonic()
+        case = Case(self)  # of all the others
+        if self.proxy and not self.is_behind_proxy:
+            self.tunnel = case.between()
+        self.play(measuring)
+        case.abandon()
+        self.seconds += time.monotonic() - start
+
+    def play(self, measuring):
         for script in self.scripts:
             if script.measures != measuring or Child.none_may_start:
                 continue
@@ -122,7 +140,6 @@ class Suite:
             if problem or self.peer.may_complain:
                 self.stop_peer()
         self.stop_peer()
-        self.seconds += time.monotonic() - start
 
 
 def run_together(suites, at_once, measuring):
@@ -139,8 +156,10 @@ def select(words):
     """The suites to run, and those that this machine cannot have."""
     suites = [Suite(kind, role, link) for kind in kinds.KINDS for role in kind.roles
               for link in LINKS if not link.carries & kind.cannot_do(role, link)]
-    suites += [Suite(kinds.OF_PROXIES, "client", link, proxy) for proxy in PROXIES
+    suites += [Suite(kinds.OF_PROXIES, "client", link, proxy) for proxy in BEFORE_A_SERVER
                for link in LINKS]
+    suites += [Suite(kinds.OF_PROXIES, "server", link, BETWEEN) for link in LINKS
+               if not link.compressed]  # it sees neither
     for suite in suites:
         suite.select(words)
     suites = [suite for suite in suites if suite.scripts]
@@ -190,6 +209,8 @@ def main():
         payloads, authority = Payloads(directory), Authority(directory)
         for suite in suites:
             suite.payloads, suite.authority = payloads, authority
+        for name in PROXIES_OF_OTHERS:
+            os.environ.pop(name, None)
         os.environ.update(TMPDIR=directory, INTEROP_CA=authority.ca)  # of the children
         if not kinds.build({suite.kind for suite in suites}):
             return 1

@@ -5,7 +5,7 @@
  * "close CODE REASON" is an order instead. Prints what happens in lines of
  * key=value&..., as the peers do.
  *
- * usage: mirror connect url=URL [ca=FILE] [deflate=HOW]
+ * usage: mirror connect url=URL [ca=FILE] [proxy=URL] [deflate=HOW]
  *        mirror listen [subprotocol=NAME ...] [cert=FILE key=FILE] [deflate=HOW]
  *
  * It refuses with 401 who sends no X-Interop. HOW to compress is takeover, fresh or
@@ -28,7 +28,7 @@ enum {
 };
 
 typedef struct setup {
-    const char *url;
+    const char *url, *proxy;
     const char *subprotocols[SUBPROTOCOLS_MOST + 1];
     vital_tls tls;
     vital_compression compression;
@@ -97,6 +97,7 @@ static int start_client(vital_loop *loop, const setup *wanted)
     const vital_connect_options options = {
         .url = wanted->url,
         .tls = wanted->tls,
+        .proxy = wanted->proxy,
         .events = {.open = on_open, .message = on_message, .close = on_close},
         .user = loop,
         .heartbeat = {.text = ""},
@@ -129,6 +130,8 @@ static bool read_argument(char *argument, setup *out)
     *value++ = '\0';
     if (strcmp(argument, "url") == 0)
         out->url = value;
+    else if (strcmp(argument, "proxy") == 0)
+        out->proxy = value;
     else if (strcmp(argument, "ca") == 0)
         out->tls.ca_file = value;
     else if (strcmp(argument, "cert") == 0)

@@ -1,5 +1,5 @@
-"""Reverse proxies, as people put them in front of a server: by their own means,
-with a configuration that is as short as it can be.
+"""Proxies: some that people put before a server, and one that clients go through by
+CONNECT. Each has a configuration that is as short as it can be.
 
 None of them can be asked for any free port. So the kernel picks one for a socket of
 ours, which is bound and never listens: as long as it is open nobody else is given
@@ -34,67 +34,93 @@ class HeldPort:
                 time.sleep(LISTENING_AFTER_S)
         raise Failure(f"{child.name} does not listen")
 
-    def release(self):
+    def close(self):
         self.socket.close()
 
 
 @dataclasses.dataclass(frozen=True)
-class Front:
-    """What a proxy is to do. With an authority it speaks TLS to the outside."""
+class Task:
+    """What a proxy is to do."""
     directory: pathlib.Path  # of its own
     port: int
-    upstream: str  # HOST:PORT
-    idle_s: int
-    authority: typing.Any = None
+    upstream: str = ""  # HOST:PORT; where a client says whither it wants, there is none
+    idle_s: int = 60
+    authority: typing.Any = None  # with one, it speaks TLS to the outside
+    extra: str = ""  # lines of configuration
 
 
-def configure_nginx(front):
+def configure_nginx(task):
     secure, certificate = "", ""
-    if front.authority:
+    if task.authority:
         secure = " ssl"
-        certificate = (f"ssl_certificate {front.authority.cert};"
-                       f" ssl_certificate_key {front.authority.key};")
-    temporary = "\n".join(f"    {name}_temp_path {front.directory}/{name};" for name in
+        certificate = (f"ssl_certificate {task.authority.cert};"
+                       f" ssl_certificate_key {task.authority.key};")
+    temporary = "\n".join(f"    {name}_temp_path {task.directory}/{name};" for name in
                           ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""
 daemon off;
 master_process off;
-pid {front.directory}/pid;
+pid {task.directory}/pid;
 error_log stderr crit;
 events {{}}
 http {{
     access_log off;
 {temporary}
     server {{
-        listen 127.0.0.1:{front.port}{secure};
+        listen 127.0.0.1:{task.port}{secure};
         {certificate}
         location / {{
-            proxy_pass http://{front.upstream};
+            proxy_pass http://{task.upstream};
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection upgrade;
             proxy_set_header Host $http_host;
-            proxy_read_timeout {front.idle_s}s;
-            proxy_send_timeout {front.idle_s}s;
+            proxy_read_timeout {task.idle_s}s;
+            proxy_send_timeout {task.idle_s}s;
         }}
     }}
 }}
 """
 
 
-def configure_haproxy(front):
-    secure = f" ssl crt {front.authority.both}" if front.authority else ""
+def configure_haproxy(task):
+    secure = f" ssl crt {task.authority.both}" if task.authority else ""
     return f"""
 defaults
     mode http
     timeout connect 5s
     timeout client 10s
     timeout server 10s
-    timeout tunnel {front.idle_s}s
+    timeout tunnel {task.idle_s}s
     http-error status 503 content-type text/plain string "away" hdr Retry-After 1
 listen front
-    bind 127.0.0.1:{front.port}{secure}
-    server vital {front.upstream}
+    bind 127.0.0.1:{task.port}{secure}
+    server vital {task.upstream}
+"""
+
+
+def configure_tinyproxy(task):
+    return f"""
+Listen 127.0.0.1
+Port {task.port}
+Timeout {task.idle_s}
+MaxClients 100
+LogLevel Critical
+{task.extra}
+"""
+
+
+def configure_tls(task):
+    """HAProxy, for no more than that."""
+    return f"""
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client {task.idle_s}s
+    timeout server {task.idle_s}s
+listen front
+    bind 127.0.0.1:{task.port} ssl crt {task.authority.both}
+    server upstream {task.upstream}
 """
 
 
@@ -104,21 +130,26 @@ class Proxy:
     program: str
     arguments: tuple  # {configuration} is the file
     configure: typing.Callable
-    without_server: int  # the status that it answers with
+    without_server: int = 0  # the status that it answers with
 
     @property
     def missing(self):
         return [] if shutil.which(self.program) else [self.program]
 
-    def command(self, front):
-        file = front.directory / "configuration"
-        file.write_text(self.configure(front))
+    def command(self, task):
+        file = task.directory / "configuration"
+        file.write_text(self.configure(task))
         return (self.program, *(word.format(configuration=file) for word in self.arguments))
 
 
-PROXIES = (
+BEFORE_A_SERVER = (
     Proxy("nginx", "/usr/sbin/nginx", ("-e", "stderr", "-c", "{configuration}"), configure_nginx,
           without_server=502),
     Proxy("HAProxy", "/usr/sbin/haproxy", ("-db", "-q", "-f", "{configuration}"),
           configure_haproxy, without_server=503),
 )
+
+BETWEEN = Proxy("tinyproxy", "/usr/bin/tinyproxy", ("-d", "-c", "{configuration}"),
+                configure_tinyproxy, without_server=500)
+
+TLS = Proxy("HAProxy", "/usr/sbin/haproxy", ("-db", "-q", "-f", "{configuration}"), configure_tls)
