@@ -126,7 +126,7 @@ static void what_was_given_is_kept(void **state)
         .role = VITAL_CLIENT,
         .heartbeat = {VITAL_BEAT_TEXT, 1, 2, "t", "r"},
         .limits = {3, 4, 5, 6, 7, 8, 9, 10, 11},
-        .reconnect = {true, 10, 11, 12, 13},
+        .reconnect = {true, 10, 11, 12, 13, true},
         .host = "[::1]:9001",
         .path = "/chat?room=1",
         .headers = headers,

@@ -192,6 +192,48 @@ static void a_client_that_comes_back_resumes_and_loses_nothing(void **state)
     leave(test, &at_client);
 }
 
+/* Pauses at its first message, in the middle of what TLS has decrypted. */
+static void pausing_message(vital_conn *conn, vital_kind kind, vital_bytes message)
+{
+    witness *seen = vital_user(conn);
+    witness_message(conn, kind, message);
+    if (seen->messages == 1)
+        vital_pause(conn, true);
+}
+
+static void a_pause_holds_what_tls_has_decrypted_and_loses_nothing(void **state)
+{
+    live *test = *state;
+    enum { MESSAGES = 300, ALL_BYTES = 1000 };
+    char text[ALL_BYTES + 1];
+    witness at_server = {.opens = 0}, at_client = {.opens = 0};
+    vital_server *server = serve(test, &at_server);
+    vital_events events = WITNESS;
+    events.message = pausing_message;
+    vital_conn *client = live_connect(test->loop,
+                                      &(vital_connect_options){.url = vital_server_url(server),
+                                                               .tls = {.ca_file = pki.ca},
+                                                               .events = events,
+                                                               .user = &at_client,
+                                                               .heartbeat = NO_BEAT,
+                                                               .reconnect = NEVER});
+    step_until(test, at_client.opens == 1 && at_server.opens == 1, "both are open");
+    memset(text, 'x', ALL_BYTES);
+    for (int i = 1; i <= MESSAGES; i++) {
+        snprintf(text, 8, "%d", i);
+        assert_int_equal(vital_send(at_server.conn, VITAL_BINARY, (vital_bytes){text, ALL_BYTES}),
+                         0);
+    }
+    step_until(test, at_client.messages == 1, "the first has come");
+    for (int i = 0; i < 20; i++)
+        live_step(test);
+    assert_int_equal(at_client.messages, 1);
+    vital_pause(client, false);
+    step_until(test, at_client.messages == MESSAGES, "all have come");
+    assert_string_equal(at_client.text, "300");
+    leave(test, &at_client);
+}
+
 /* ----------------------------------------------------------------------- trust */
 
 /* What a client of these options says of the server, finally. */
@@ -755,6 +797,7 @@ int main(void)
         live_test(messages_of_every_size_come_back_as_they_were),
         live_test(the_opening_tells_its_phases_and_what_tls_agreed_on),
         live_test(a_client_that_comes_back_resumes_and_loses_nothing),
+        live_test(a_pause_holds_what_tls_has_decrypted_and_loses_nothing),
         live_test(a16_a_server_that_is_another_is_untrusted_and_that_is_final),
         live_test(an_expired_certificate_is_tried_again_only_if_that_was_wished),
         live_test(an_insecure_client_believes_whoever_answers),
