@@ -70,7 +70,7 @@ clang: ## the tests, built with clang
 	$(call compile,build-clang,-Dwerror=true,CC=clang)
 	@tools/run-tests build-clang $(ONLY)
 
-conformance: build ## the RFC, requirement by requirement (ARGS: --list, a section, a word)
+conformance: build ## the RFCs, requirement by requirement (ARGS: --list, a section, a word)
 	@env VITAL=build/vital SUBJECT=build/tests/conformance_subject \
 		/usr/bin/python3 -B tests/conformance/suite.py $(ARGS)
 

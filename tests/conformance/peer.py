@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 
+import deflate
 import wire
 from wire import CLOSE, CONTINUATION, KINDS, NO_STATUS, PING, PONG, TEXT, Failure
 
@@ -39,6 +40,7 @@ class Peer:
     def begin_again(self):
         """On another socket."""
         self._frames = []
+        self.inflater = None
         self.incoming = wire.Incoming(masked=self.vital == "client", rsv=self.case.rsv)
 
     # ------------------------------------------------------------------ the socket
@@ -148,6 +150,13 @@ class Peer:
                 head = head.adding(name, value)
             await self.send(head.encode())
         self.pace = pace
+        if self.case.rsv:
+            self.agree(self.answer if self.vital == "server" else head)
+
+    def agree(self, answer):
+        """On compression, as this answer of the server says."""
+        self.incoming.rsv = 4
+        self.inflater = deflate.inflater_of(answer.one("Sec-WebSocket-Extensions"), self.vital)
 
     # -------------------------------------------------------------------- frames
 
@@ -173,7 +182,8 @@ class Peer:
         self._frames.insert(0, frame)
 
     async def message(self):
-        """(kind, payload, rsv) of the next message; control frames are not expected."""
+        """(kind, payload, rsv) of the next message, inflated if it is compressed; control
+        frames are not expected."""
         parts, first = [], None
         while True:
             frame = await self.receive()
@@ -184,7 +194,11 @@ class Peer:
             first = first or frame
             parts.append(frame.payload)
             if frame.fin:
-                return first.opcode, b"".join(parts), first.rsv
+                data = b"".join(parts)
+                self.packed_bytes = len(data)
+                if first.rsv:
+                    data = self.inflater.unpack(data)
+                return first.opcode, data, first.rsv
 
     async def control(self, opcode):
         frame = await self.receive()
@@ -201,6 +215,14 @@ class Peer:
                 raise Failure(f"its verdict has {name} {event[name]!r} instead of {value!r}: "
                               f"{event['text']}")
         return event
+
+    async def last_words(self):
+        """Of the program, on a connection of a case that has failed."""
+        try:
+            event = await asyncio.wait_for(self.program.event(self.about, "close"), 1)
+        except (AttributeError, TimeoutError, Failure):
+            return ""
+        return f"; it says: {event['cause']}: {event['text']}"
 
     async def ends(self):
         """Nothing more comes, and the stream ends."""
@@ -236,7 +258,7 @@ def echo(payload, kind=TEXT):
         peer.waiting = f"the echo of {len(payload)} bytes"
         came, data, _ = await peer.message()
         if came != kind or data != payload:
-            raise Failure(f"it gave back {len(data)} bytes of {KINDS[came]}, {data[:40]!r}, and not "
+            raise Failure(f"it gave back {len(data)} bytes of {KINDS[came]}, {data[:40]!r}, not "
                           f"{len(payload)} of {KINDS[kind]}, {payload[:40]!r}")
     return expect
 
@@ -281,15 +303,19 @@ def closes(code=None, reason=""):
 
 
 async def play_script(peer, steps):
-    """What is to be sent until the next expectation goes out as one."""
-    out = b""
+    """What is to be sent until the next expectation goes out as one. A frame that is there a
+    hundred thousand times is encoded once: other cases wait meanwhile."""
+    encoded = {}
+    out = []
     for step in [*steps, None]:
         if isinstance(step, bytes) or hasattr(step, "encode"):
-            out += peer.encode(step)
+            if id(step) not in encoded:
+                encoded[id(step)] = peer.encode(step)
+            out.append(encoded[id(step)])
             continue
         if out:
-            await peer.send(out)
-            out = b""
+            await peer.send(b"".join(out))
+            out = []
         if step is not None:
             await step(peer)
     if not peer.over:

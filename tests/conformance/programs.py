@@ -12,7 +12,8 @@ VITAL = os.environ.get("VITAL") or str(ROOT / "build" / "vital")
 SUBJECT = os.environ.get("SUBJECT") or str(ROOT / "build" / "tests" / "conformance_subject")
 
 # Both programs agree on these; `vital serve` has only some of them as options.
-SERVE_OPTIONS = {"message_bytes": "--max-message", "subprotocol": "--subprotocol"}
+SERVE_OPTIONS = {"message_bytes": "--max-message={}B", "subprotocol": "--subprotocol={}",
+                 "compress": "--compress"}
 
 
 class Told(dict):
@@ -99,8 +100,7 @@ class Serve(Program):
         options = []
         for name, value in settings.items():
             for each in value if isinstance(value, (list, tuple)) else [value]:
-                unit = "B" if name == "message_bytes" else ""
-                options += [SERVE_OPTIONS[name], f"{each}{unit}"]
+                options.append(SERVE_OPTIONS[name].format(each))
         super().__init__([VITAL, "serve", "--json", "--listen", "127.0.0.1:0", "--beat", "never",
                           "--beat-text", "", *options])
 

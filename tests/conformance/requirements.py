@@ -1,10 +1,11 @@
-"""The numbered requirements, in our words, and the roles of vital that each is about. The
-suite fails if one of them has no case in a role that it applies to.
+"""The numbered requirements of RFC 6455, sections 4 to 8, and of RFC 7692, 5 to 7, in our words,
+and the roles of vital that each is about. The suite fails if one of them has no case in a role
+that it applies to.
 
 Where a section numbers its rules, the number follows: "4.1 response 3" is the third thing that
 a client must check of a response. Left out is what has nothing to do with the wire of one
-connection: 4.1's waiting for other connections to the same address, proxies (tests/interop) and
-TLS (the tests of wss).
+connection: 4.1's waiting for other connections to the same address, proxies and TLS, which have
+tests of their own.
 """
 SERVER, CLIENT = "server", "client"
 BOTH = (SERVER, CLIENT)
@@ -74,6 +75,22 @@ REQUIREMENTS = {
     "7.4.1": ("the codes with a meaning", BOTH),
     "7.4.2": ("the ranges of codes", BOTH),
     "8.1": ("text that is not UTF-8", BOTH),
+    "7692:5": ("offers in their order, and one answer", BOTH),
+    "7692:6": ("the bit that marks a compressed message", BOTH),
+    "7692:7.1": ("parameters that are unknown, doubled, or senseless", BOTH),
+    "7692:7.1.1.1": ("server_no_context_takeover", BOTH),
+    "7692:7.1.1.2": ("client_no_context_takeover", BOTH),
+    "7692:7.1.2.1": ("server_max_window_bits", BOTH),
+    "7692:7.1.2.2": ("client_max_window_bits", BOTH),
+    "7692:7.1.3": ("the examples of negotiation", BOTH),
+    "7692:7.2.1": ("compressing", BOTH),
+    "7692:7.2.2": ("inflating", BOTH),
+    "7692:7.2.3.1": ("the example of one block", BOTH),
+    "7692:7.2.3.2": ("the example of a shared window", BOTH),
+    "7692:7.2.3.3": ("the example of a block as it is", BOTH),
+    "7692:7.2.3.4": ("the example of a last block", BOTH),
+    "7692:7.2.3.5": ("the example of two blocks", BOTH),
+    "7692:7.2.3.6": ("the example of an empty fragment", BOTH),
 }
 
 

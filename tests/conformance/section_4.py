@@ -58,7 +58,7 @@ async def ask(peer, edit):
     await peer.send(data)
 
 
-async def opened(peer, check=None):
+async def opened(peer, check=None, compressed=False):
     answer = await peer.head()
     if answer.status != 101:
         raise Failure(f"it refused with {answer.line!r}: {peer.rest[:200]!r}")
@@ -75,6 +75,8 @@ async def opened(peer, check=None):
         wire.require(answer.all("Sec-WebSocket-Extensions") == [], "an extension")
     else:
         check(answer)
+    if compressed:
+        peer.agree(answer)
     await peer.put(text("open"))
     await echo("open")(peer)
     await peer.goodbye()
@@ -168,7 +170,8 @@ def without(name):
 def upgrade(book):
     three, four = "4.2.1 request 3", "4.2.1 request 4"
     for value in ("websocket", "WebSocket", "WEBSOCKET", "wEBsOCKET", "h2c, websocket",
-                  "websocket, h2c", "websocket,", ",websocket", ", ,websocket , h2c", "\twebsocket\t"):
+                  "websocket, h2c", "websocket,", ",websocket", ", ,websocket , h2c",
+                  "\twebsocket\t"):
         takes(book, three, f"Upgrade {value!r} has websocket", having("Upgrade", value))
     takes(book, three, "websocket may be in a second Upgrade",
           lambda head: head.having("Upgrade", "h2c").adding("upgrade", "websocket"))
@@ -185,7 +188,8 @@ def upgrade(book):
           lambda head: head.having("Connection", "keep-alive").adding("Connection", "Upgrade"))
     for value in ("", "close", "keep-alive", "Upgraded", "Up grade", "Upgrade;", '"Upgrade"',
                   "keep-alive Upgrade", "websocket"):
-        refuses(book, four, f"Connection {value!r} has no Upgrade", 400, having("Connection", value))
+        refuses(book, four, f"Connection {value!r} has no Upgrade", 400,
+                having("Connection", value))
     refuses(book, four, "without Connection it is refused", 400, without("Connection"))
 
 
@@ -306,14 +310,18 @@ def grammar(book):
         ).encode(), chopped=False)
     for old, new, what in (
             (b"\r\n", b"\n", "every line in LF"), (b"Upgrade: w", b"Upgrade: \nw", "an LF inside"),
-            (b"\r\n\r\n", b"\n\n", "the end in LF"), (b"Host:", b"Host :", "a space before a colon"),
+            (b"\r\n\r\n", b"\n\n", "the end in LF"),
+            (b"Host:", b"Host :", "a space before a colon"),
             (b"\r\nUpgrade:", b"\r\n Upgrade:", "a folded line"),
             (b"\r\nUpgrade:", b"\r\n\tUpgrade:", "a line folded by a tab"),
             (b"Host:", b"Host", "a header without a colon"), (b"Host:", b":", "one without a name"),
-            (b"Host:", b"H@st:", "a name that is no token"), (b"Host:", b"H\xf6st:", "an 8-bit name"),
+            (b"Host:", b"H@st:", "a name that is no token"),
+            (b"Host:", b"H\xf6st:", "an 8-bit name"),
             (b"websocket", b"web\0socket", "a NUL"), (b"websocket", b"web\rsocket", "a CR alone"),
-            (b"websocket", b"websocket\x7f", "a DEL"), (b"websocket", b"\x1bwebsocket", "an escape"),
-            (b"GET ", b"\0GET ", "a NUL in front"), (b" HTTP/1.1\r\n", b" HTTP/1.1\n", "an LF first"),
+            (b"websocket", b"websocket\x7f", "a DEL"),
+            (b"websocket", b"\x1bwebsocket", "an escape"),
+            (b"GET ", b"\0GET ", "a NUL in front"),
+            (b" HTTP/1.1\r\n", b" HTTP/1.1\n", "an LF first"),
             (b" HTTP/1.1\r\n", b" HTTP/1.1\r\r\n", "two CR"), (b"Host", b"Ho st", "a name of two")):
         refuses(book, "4.3", f"{what} is refused", 400, raw(
             lambda data, old=old, new=new: data.replace(old, new)), attack="a14")
@@ -495,7 +503,7 @@ def written_requests(book):
     for names in (["chat"], ["chat.v2", "chat.v1"], ["a", "b", "c", "D-e_f"]):
         writes(book, "4.1 request 10", f"{', '.join(names)} are offered in this order",
                lambda peer, head, names=names: wire.require(
-                   [each.strip() for each in head.one("Sec-WebSocket-Protocol").split(",")] == names,
+                   head.one("Sec-WebSocket-Protocol").replace(" ", "").split(",") == names,
                    str(head.all("Sec-WebSocket-Protocol"))), settings={"subprotocol": names})
     writes(book, "4.1 request 11", "no extension is offered unless it was asked for",
            absent("Sec-WebSocket-Extensions"))
@@ -581,8 +589,10 @@ def responses(book):
                  misbehaved)
     answered(book, two, "without Upgrade it fails", without("Upgrade"), misbehaved)
     answered(book, two, "a second Upgrade fails", adding("Upgrade", "websocket"), misbehaved)
-    for value in ("Upgrade", "upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade,close", ",Upgrade"):
-        answered(book, three, f"Connection {value!r} has Upgrade", having("Connection", value), works)
+    for value in ("Upgrade", "upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade,close",
+                  ",Upgrade"):
+        answered(book, three, f"Connection {value!r} has Upgrade", having("Connection", value),
+                 works)
     answered(book, three, "Upgrade may be in a second Connection", lambda head: head.having(
         "Connection", "keep-alive").adding("Connection", "Upgrade"), works)
     for value in ("", "close", "keep-alive", "Upgraded", "Up grade", '"Upgrade"', "websocket"):
@@ -594,19 +604,22 @@ def responses(book):
     answered(book, four, "white space around the accept is not part of it", changing(
         accept, lambda value: f"\t {value} \t"), works)
     for change, what in (
-            (lambda value: "", "empty"), (str.lower, "in small letters"), (str.upper, "in capitals"),
+            (lambda value: "", "empty"), (str.lower, "in small letters"),
+            (str.upper, "in capitals"),
             (lambda value: value[:-1], "cut"), (lambda value: value + "=", "too long"),
             (lambda value: value[1:] + value[0], "turned"), (lambda value: f'"{value}"', "quoted"),
             (lambda value: accept_of(wire.KEY), "of another key"),
             (lambda value: value[:5] + " " + value[5:], "with a space"),
             (lambda value: f"{value}, {value}", "twice"), (lambda value: "x" * 28, "of nothing")):
-        answered(book, four, f"an accept that is {what} fails", changing(accept, change), misbehaved)
+        answered(book, four, f"an accept that is {what} fails", changing(accept, change),
+                 misbehaved)
     answered(book, four, "without an accept it fails", without(accept), misbehaved)
     answered(book, four, "two accepts fail, even if both fit", lambda head: head.adding(
         accept, dict(head.headers)[accept]), misbehaved)
     answered(book, four, "two accepts fail, if one fits", adding(accept, accept_of(wire.KEY)),
              misbehaved)
-    for value in ("x-unknown", "permessage-deflate", "permessage-deflate; server_max_window_bits=10",
+    for value in ("x-unknown", "permessage-deflate",
+                  "permessage-deflate; server_max_window_bits=10",
                   "a, b", "", "mux"):
         answered(book, five, f"the extension {value!r} was not asked for, and fails",
                  adding("Sec-WebSocket-Extensions", value), misbehaved)
@@ -646,10 +659,13 @@ def response_grammar(book):
                  "HTTP/1.2 101 Later", "HTTP/1.1 101 caf\xe9"):
         answered(book, one, f"the line {line!r} is a 101", lambda head, line=line: head.under(line),
                  works)
-    for line in ("HTTP/1.0 101 Old", "HTTP/2.0 101 New", "HTTP/1.1 0101 Octal", "HTTP/1.1 1010 Long",
-                 "HTTP/1.1 10 Short", "HTTP/1.1  101 Spaced", "HTTP/1.1\t101 Tab", " HTTP/1.1 101 A",
+    for line in ("HTTP/1.0 101 Old", "HTTP/2.0 101 New", "HTTP/1.1 0101 Octal",
+                 "HTTP/1.1 1010 Long",
+                 "HTTP/1.1 10 Short", "HTTP/1.1  101 Spaced", "HTTP/1.1\t101 Tab",
+                 " HTTP/1.1 101 A",
                  "HTTP/1.1 101Switching", "http/1.1 101 Small", "HTTP/1.1 -101 Minus", "HTTP/1.1",
-                 "HTTP/1.1 abc Letters", "HTTP/1.1 600 Above", "HTTP/1.1 099 Below", "HTTP/11 101 A",
+                 "HTTP/1.1 abc Letters", "HTTP/1.1 600 Above", "HTTP/1.1 099 Below",
+                 "HTTP/11 101 A",
                  "HTTPS/1.1 101 A", "101 Switching Protocols", "SSH-2.0-OpenSSH_9.2", ""):
         answered(book, one, f"the line {line!r} is no status line of ours",
                  lambda head, line=line: head.under(line), misbehaved)
@@ -673,12 +689,14 @@ def response_grammar(book):
     answered(book, "4.3", "white space around values may be any", lambda head: (
         "\r\n".join([head.line, *(f"{n}:\t  {v} \t" for n, v in head.headers), "", ""])).encode(),
              works)
-    for name, value in (("Server", "x"), ("Date", "now"), ("Set-Cookie", "a=b"), ("X-8-Bit", "\xe9"),
+    for name, value in (("Server", "x"), ("Date", "now"), ("Set-Cookie", "a=b"),
+                        ("X-8-Bit", "\xe9"),
                         ("X-Long", "y" * 6000), ("Sec-WebSocket-Version", "13")):
         answered(book, "4.3", f"{name} is not minded", adding(name, value), works)
     answered(book, "4.3", f"{HEADERS_MOST - 3} more headers are not minded", many(HEADERS_MOST - 3),
              works)
-    answered(book, "4.3", f"{HEADERS_MOST} more headers are too many", many(HEADERS_MOST), misbehaved)
+    answered(book, "4.3", f"{HEADERS_MOST} more headers are too many", many(HEADERS_MOST),
+             misbehaved)
     answered(book, "4.3", "a head above 8 KiB is above a limit of ours",
              adding("X-Large", "y" * HEADER_BYTES), is_lost("OVERFLOW"))
 

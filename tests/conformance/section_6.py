@@ -13,7 +13,8 @@ def fill(book):
                  [text(f"please send {size}"), echo(b"*" * size)], by_api=True, chopped=False)
     for kind, size in itertools.product(KINDS, (0, 1, 125, 126, 16384, 16385, 65536, 300000)):
         payload = b"0123456789abcdef" * (size // 16) + b"x" * (size % 16)
-        book.add("6.1", f"{size} bytes of {KINDS[kind]} are sent as {KINDS[kind]}, in frames of the "
+        book.add("6.1",
+                 f"{size} bytes of {KINDS[kind]} are sent as {KINDS[kind]}, in frames of the "
                  "shortest form", [Frame(kind, payload), echo(payload, kind)], chopped=False)
     book.add("6.1", "messages leave in the order in which they were given",
              [*(text(str(i)) for i in range(300)), *(echo(str(i)) for i in range(300))])
@@ -24,8 +25,8 @@ def fill(book):
              chopped=False)
     for kind in KINDS:
         name = KINDS[kind]
-        book.add("6.2", f"a {name} message in one frame is received", [Frame(kind, b"m"),
-                                                                       echo(b"m", kind)])
+        book.add("6.2", f"a {name} message in one frame is received",
+                 [Frame(kind, b"m"), echo(b"m", kind)])
         book.add("6.2", f"a {name} message in fragments is received as one",
                  [*fragments(kind, b"message", 1, 2, 6), echo(b"message", kind)])
         book.add("6.2", f"the kind of a {name} message is that of its first frame",

@@ -4,7 +4,8 @@ import time
 
 from peer import Peer, closes, echo, fails
 from requirements import CLIENT, SERVER
-from wire import (CLOSE, PONG, TEXT, Failure, Frame, binary, close, code_may_be_sent, cont, fragments,
+from wire import (CLOSE, PONG, TEXT, Failure, Frame, binary, close, code_may_be_sent, cont,
+                  fragments,
                   ping, response, text)
 
 # Every class of codes, and both ends of each range (7.4.2).
@@ -333,16 +334,16 @@ def comes_back(end):
 
 def codes(book):
     for code in REGISTERED:
-        book.add("7.4.1", f"a close frame with {code} is good", [close(code, REASON),
-                                                                 closes(code, REASON)])
+        book.add("7.4.1", f"a close frame with {code} is good",
+                 [close(code, REASON), closes(code, REASON)])
     for code in RESERVED:
         for reason in ("", REASON):
             book.add("7.4.1", f"a close frame with {code}, which is never sent, fails with 1002"
                      + (", also with a reason" if reason else ""),
                      [close(code, reason), fails(1002)], attack="b17")
     for code in FREE:
-        book.add("7.4.2", f"a close frame with {code} is good", [close(code, REASON),
-                                                                 closes(code, REASON)])
+        book.add("7.4.2", f"a close frame with {code} is good",
+                 [close(code, REASON), closes(code, REASON)])
     for code in UNUSED:
         assert not code_may_be_sent(code)
         for reason in ("", REASON):

@@ -38,7 +38,8 @@ BAD = {
     "the largest overlong in four bytes": ("f08fbfbf", 1),
     "the first high surrogate": ("eda080", 1), "the last high surrogate": ("edafbf", 1),
     "the first low surrogate": ("edb080", 1), "the last low surrogate": ("edbfbf", 1),
-    "a pair of surrogates": ("eda080edb080", 1), "a pair of surrogates, the last": ("edafbfedbfbf", 1),
+    "a pair of surrogates": ("eda080edb080", 1),
+    "a pair of surrogates, the last": ("edafbfedbfbf", 1),
     "just above U+10FFFF": ("f4908080", 1), "far above U+10FFFF": ("f7bfbfbf", 0),
     "five bytes": ("f888808080", 0), "six bytes": ("fc8480808080", 0),
     "two bytes cut short by ASCII": ("c320", 1), "three bytes cut short by ASCII": ("e28220", 2),
@@ -63,7 +64,8 @@ BAD = {
 UNFINISHED = {
     "one byte of two": "c3", "one byte of three": "e2", "two bytes of three": "e282",
     "one byte of four": "f0", "two bytes of four": "f09f", "three bytes of four": "f09f98",
-    "the beginning of a last character": "4142e282", "the last of many is cut": "e282ac" * 50 + "e2",
+    "the beginning of a last character": "4142e282",
+    "the last of many is cut": "e282ac" * 50 + "e2",
 }
 
 
@@ -98,7 +100,8 @@ def good(book):
     for words in ("\u00e9", "\u20ac", "\U0001f600"):
         data = words.encode()
         for cut in range(1, len(data)):
-            book.add("8.1", f"a ping inside a character, after {cut} of its {len(data)} bytes, does "
+            book.add("8.1",
+                     f"a ping inside a character, after {cut} of its {len(data)} bytes, does "
                      "not disturb the text",
                      [text(data[:cut], fin=False), ping(b"\xff"), answer(b"\xff"),
                       cont(data[cut:]), echo(data)])

@@ -137,9 +137,47 @@ typedef struct settings {
     size_t subprotocol_count;
     size_t header_count;
     vital_limits limits;
+    vital_compression compression;
     vital_reconnect reconnect;
 } settings;
 
+/* Among the limits; false if it is none. */
+static bool set_limit(settings *to, const char *name, int number)
+{
+    if (strcmp(name, "message_bytes") == 0)
+        to->limits.message_bytes = (size_t)number;
+    else if (strcmp(name, "header_bytes") == 0)
+        to->limits.header_bytes = (size_t)number;
+    else if (strcmp(name, "open_ms") == 0)
+        to->limits.open_ms = number;
+    else if (strcmp(name, "close_ms") == 0)
+        to->limits.close_ms = number;
+    else
+        return false;
+    return true;
+}
+
+/* Of compression; false if it is none. */
+static bool set_compression(settings *to, const char *name, int number)
+{
+    if (strcmp(name, "compress") == 0)
+        to->compression.enabled = number != 0;
+    else if (strcmp(name, "keep_context") == 0)
+        to->compression.keep_context = number != 0;
+    else if (strcmp(name, "peer_keeps_context") == 0)
+        to->compression.peer_keeps_context = number != 0;
+    else if (strcmp(name, "window_bits") == 0)
+        to->compression.window_bits = number;
+    else if (strcmp(name, "peer_window_bits") == 0)
+        to->compression.peer_window_bits = number;
+    else if (strcmp(name, "least_bytes") == 0)
+        to->compression.least_bytes = (size_t)number;
+    else
+        return false;
+    return true;
+}
+
+/* NULL, or what is wrong with the option. */
 static const char *set(settings *to, char *name)
 {
     char *value = strchr(name, '=');
@@ -151,18 +189,10 @@ static const char *set(settings *to, char *name)
         to->subprotocols[to->subprotocol_count++] = value;
     else if (strcmp(name, "header") == 0 && to->header_count < LIST_MOST)
         to->headers[to->header_count++] = value;
-    else if (strcmp(name, "message_bytes") == 0)
-        to->limits.message_bytes = (size_t)number;
-    else if (strcmp(name, "header_bytes") == 0)
-        to->limits.header_bytes = (size_t)number;
-    else if (strcmp(name, "open_ms") == 0)
-        to->limits.open_ms = number;
-    else if (strcmp(name, "close_ms") == 0)
-        to->limits.close_ms = number;
     else if (strcmp(name, "retry_ms") == 0)
         to->reconnect = (vital_reconnect){
             .never = number == 0, .first_ms = number, .min_ms = number, .max_ms = number};
-    else
+    else if (!set_limit(to, name, number) && !set_compression(to, name, number))
         return "an option that is not known";
     return NULL;
 }
@@ -176,6 +206,7 @@ static int do_connect(vital_loop *loop, long id, const char *url, const settings
         .heartbeat = {.kind = VITAL_BEAT_NONE, .text = ""},
         .reconnect = with->reconnect,
         .limits = with->limits,
+        .compression = with->compression,
         .headers = with->headers,
         .subprotocols = with->subprotocols,
     };
@@ -191,6 +222,7 @@ static int do_listen(vital_loop *loop, long id, const char *address, const setti
         .user = (void *)(intptr_t)id,
         .heartbeat = {.kind = VITAL_BEAT_NONE, .text = ""},
         .limits = with->limits,
+        .compression = with->compression,
         .subprotocols = with->subprotocols,
     };
     vital_server *server;
@@ -202,8 +234,12 @@ static int do_listen(vital_loop *loop, long id, const char *address, const setti
 
 static void take_order(vital_loop *loop, char *line)
 {
+    /* Times that a busy machine does not reach; the cases of times set shorter ones. */
     settings with = {.reconnect.never = true,
-                     .limits = {.message_bytes = 4 << 20, .queue_bytes = 16 << 20}};
+                     .limits = {.message_bytes = 4 << 20,
+                                .queue_bytes = 16 << 20,
+                                .open_ms = 60 * 1000,
+                                .close_ms = 60 * 1000}};
     const char *problem = NULL;
     char *words[3] = {NULL, NULL, NULL};
     char *word;

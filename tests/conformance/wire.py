@@ -209,9 +209,8 @@ class Head:
     def adding(self, name, value):
         return Head(self.line, [*self.headers, (name, value)])
 
-    def naming(self, name, new):
-        """The header under another name."""
-        return Head(self.line, [(new, h[1]) if h[0] == name else h for h in self.headers])
+    def one(self, name):
+        return next(value for key, value in self.headers if key == name)
 
     def under(self, line):
         return Head(line, self.headers)
