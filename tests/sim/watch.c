@@ -178,7 +178,7 @@ void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
     life->result.beats += verdict->pulse.beats_sent;
     if ((verdict->open_ms >= 0) != (watched->path != NULL))
         sim_violate(life, "%s: a verdict that does not fit its socket", watched->name);
-    bool ours = watched->trusted && !sim_recent(life, watched->process->scarce_us, SECOND_US);
+    bool ours = watched->trusted && !sim_recent(life, watched->process->scarce_us, 60 * SECOND_US);
     if (ours && (verdict->cause == VITAL_MISBEHAVED || verdict->cause == VITAL_OVERFLOW))
         sim_violate(life, "%s: %s", watched->name, verdict->text);
     bool needs_socket = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_CUT ||
@@ -291,7 +291,9 @@ static void audit_open(sim_watched *watched)
     sim_life *life = watched->life;
     const sim_seen *seen = &watched->path->seen[watched->end];
     int64_t now_us = vt_sim_now_us(life->sim);
-    bool ending = life->ending || (life->draining && watched->end == VT_SIM_SERVER);
+    bool leaving = watched->end == VT_SIM_CLIENT ? ((sim_client *)watched)->left_us != INT64_MAX
+                                                 : life->draining;
+    bool ending = life->ending || leaving;
     if (ending || sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US))
         return;
     int64_t spoke_us = seen->spoke_us < seen->heard_us ? seen->spoke_us : seen->heard_us;
