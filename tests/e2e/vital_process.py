@@ -23,6 +23,12 @@ DEADLINE = 30.0
 Line = collections.namedtuple("Line", "at text")
 
 
+def _heed_hangups():
+    """In the child: as if started from a terminal, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+
 class Event(dict):
     """A line of --json, and when it was read."""
 
@@ -100,7 +106,7 @@ class Process:
         self.words = words
         self._child = subprocess.Popen(
             [str(word) for word in words], stdin=in_read, stdout=out_write, stderr=err_write,
-            env={**os.environ, **(env or {})}, close_fds=True)
+            env={**os.environ, **(env or {})}, close_fds=True, preexec_fn=_heed_hangups)
         for fd in (in_read, out_write, err_write):
             os.close(fd)
         self.out = None
