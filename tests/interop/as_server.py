@@ -2,7 +2,7 @@
 import functools
 import signal
 
-from case import DEFLATES, LARGEST, SILENT_S, SIZES, Script
+from case import DEFLATES, LARGEST, SILENT_S, SIZES, UNSILENT_S, Script
 from children import check
 
 COMPRESSED_FROM = 256  # bytes; and what would not become smaller goes as it is, too
@@ -62,7 +62,7 @@ def beats_by_ping(case):
         payloads = {case.peer.expect("ping")["payload"] for _ in range(4)}
         check("the number of different nonces in 4 pings", len(payloads), 4)
     else:
-        server.stays(SILENT_S)
+        server.stays(UNSILENT_S)
     case.peer.do("close", code=1000, reason="")
     server.expect("close", cause="CLOSED_BY_PEER", code=1000, unconfirmed=0)
 
@@ -168,6 +168,16 @@ def refuses(case):
     case.peer.expect("refused", status=401)
 
 
+def refuses_a_page(case, options=()):
+    case.peer_dials(case.serve(*options), page="http://elsewhere.example/")
+    case.peer.expect("refused", status=403)
+
+
+def accepts_a_page(case):
+    case.peer_connects(case.serve("--origin", "http://elsewhere.example"),
+                       page="http://elsewhere.example/")
+
+
 def accepts(case):
     server = case.mirror_listens("heart.v1")
     case.peer_connects(server, header="yes", subprotocols="heart.v1")
@@ -206,7 +216,8 @@ def cases():
                      needs={"ping"})
     yield Script("ignores a pong that answers nothing", ignores_a_pong_that_it_did_not_ask_for,
                  needs={"ping"})
-    yield Script("beats by ping, and is answered", beats_by_ping, measures=True)
+    yield Script("beats by ping, and is answered", beats_by_ping,
+                 only_without={"deflate"}, measures=True)
     yield Script("answers beats by text, and echoes the rest", answers_beats_by_text,
                  needs=AS_IS)
     yield Script("answers the beat that it was told, no other", echoes_what_is_no_beat,
@@ -232,6 +243,11 @@ def cases():
     yield Script("saves bytes by compressing", saves_bytes, only_with={"deflate"})
     yield Script("agrees on a subprotocol", agrees_on_a_subprotocol, needs={"send headers"})
     yield Script("refuses with 401 for want of a header", refuses)
+    yield Script("refuses a page of another server", refuses_a_page, needs={"be a page"})
+    yield Script("refuses a page of others than those that it was told",
+                 partial(refuses_a_page, options=("--origin", "http://another.example")),
+                 needs={"be a page"})
+    yield Script("takes the page that it was told", accepts_a_page, needs={"be a page"})
     yield Script("takes who sends the header", accepts, needs={"send headers"})
     yield Script("drops a frozen client as SILENT, and takes it back", drops_a_frozen_client,
                  only_without={"deflate"}, measures=True)

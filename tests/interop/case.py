@@ -17,9 +17,11 @@ from proxies import HeldPort, Task
 from relay import Relay
 
 LARGEST = 16 * 1024 * 1024
-SIZES = (0, 1, 125, 126, 65535, 65536, LARGEST)  # where the length is written in another way
+SMALLER = (0, 1, 125, 126, 65535, 65536)  # where the length is written in another way
+SIZES = (*SMALLER, LARGEST)
 LARGE_S = 30  # patience with 16 MiB
 DEFLATES = (("fresh", ()), ("takeover", ("keep context",)), ("narrow", ("narrow windows",)))
+UNSILENT_S = 2  # 200 ms to the beat and 1 s to its answer would have passed
 SILENT_S = 4  # 500 ms to the beat, 1 s to its answer, and what a busy machine adds
 
 VITAL = os.environ["VITAL"]
@@ -102,17 +104,18 @@ class Case:
         self.suite = suite
         self.started = []  # (child, how to end it)
         self.held = []  # ports and relays
-        self.names_proxy = True  # to vital
+        self.left_out = set()  # of the options that the link needs
 
     @property
     def peer(self):
         return self.suite.peer
 
-    def start(self, end, *command, read=read_form, environment=()):
+    def start(self, end, *command, read=read_form, environment=(), serves=False):
         name = os.path.basename(command[0])
         if command[0] == VITAL:
             name += " " + command[1]
         child = Child(name, command, read, environment)
+        child.serves = serves
         self.started.append((child, end))
         return child
 
@@ -139,7 +142,7 @@ class Case:
         if link.compressed:
             options += ("--compress",)
         server = self.start(drain, VITAL, "serve", "--json", "--listen", address, *options,
-                            read=json.loads)
+                            read=json.loads, serves=True)
         server.url = server.expect("listening")["url"]
         return server
 
@@ -170,10 +173,14 @@ class Case:
     @property
     def link_options(self):
         """Of a client; what comes after them counts more."""
-        link, tunnel = self.suite.link, self.suite.tunnel
-        return ((("--ca", self.suite.authority.ca) if link.secure else ())
-                + (("--compress",) if link.compressed else ())
-                + (("--proxy", tunnel.url) if tunnel and self.names_proxy else ()))
+        options = []
+        if self.suite.link.compressed:
+            options += ["--compress"]
+        if self.suite.link.secure and "--ca" not in self.left_out:
+            options += ["--ca", self.suite.authority.ca]
+        if self.suite.tunnel and "--proxy" not in self.left_out:
+            options += ["--proxy", self.suite.tunnel.url]
+        return options
 
     # the mirror, which is killed at the end
 
@@ -202,6 +209,11 @@ class Case:
         self.peer.opened = self.peer.expect("open")
         return client
 
+    def hold_port(self):
+        port = HeldPort()
+        self.held.append(port)
+        return port
+
     def relay(self, url):
         """A way to that server on which bytes are counted, and its URL."""
         parts = urllib.parse.urlsplit(url)
@@ -214,9 +226,7 @@ class Case:
 
     def proxy(self, proxy, port=None, **about):
         """On a port of its own, or in an earlier one's place."""
-        if port is None:
-            port = HeldPort()
-            self.held.append(port)
+        port = port or self.hold_port()
         child = self.start(lambda child: None, *proxy.command(Task(
             directory=self.suite.payloads.scratch(), port=port.number, **about)))
         port.await_listener(child)
@@ -282,7 +292,8 @@ class Case:
     # the end
 
     def finish(self):
-        for child, end in reversed(self.started):  # a client before its server
+        # A client says goodbye while there is somebody to say it to.
+        for child, end in sorted(self.started, key=lambda started: started[0].serves):
             if child.process.poll() is None:
                 end(child)
         for child, _ in self.started:

@@ -5,9 +5,10 @@ of key=value&..., percent-encoded, which every language reads and writes without
 a library, and the peers are commanded in the same form:
 
     do=listen     port subprotocol [cert key: files, for TLS] [deflate]
-                  -> listening port
+                  -> listening
     do=connect    url [ca: a file] [deflate] [header]
                   [subprotocols, with commas between]
+                  [page: for a browser, its URL if it is another server's]
                   -> open, or refused status
     do=send       kind file [fragments: sizes of all but the last, with commas
                   between] [ping: sent after each of those]

@@ -22,6 +22,7 @@ class Kind:
     needs: tuple  # programs, and files by their whole path
     builds: str = ""
     roles: tuple = BOTH
+    is_browser: bool = False
     cannot: dict = dataclasses.field(default_factory=dict, hash=False)
 
     @property
@@ -31,7 +32,8 @@ class Kind:
 
 
     def cannot_do(self, role, link):
-        return {what for words, things in self.cannot.items() for what in things
+        cannot = set() if self.is_browser else {"be a page"}
+        return cannot | {what for words, things in self.cannot.items() for what in things
                 if {role, *link.carries}.issuperset(words.split())}
 
 
@@ -66,7 +68,7 @@ KINDS = (
          needs=("java", "javac"), builds="JavaPeer.class", roles=("client",),
          cannot={"": {"close without a code", "deflate"}}),
     Kind("chromium", "Chromium", ("node", script("chromium_peer.js")),
-         needs=("node", "chromium", "certutil"), roles=("client",),
+         needs=("node", "chromium", "certutil"), roles=("client",), is_browser=True,
          cannot={"": {"ping", "tell of pings", "fragment", "send headers",
                       "close with any code"}}),
 )

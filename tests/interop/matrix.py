@@ -29,7 +29,6 @@ PROXIES_OF_OTHERS = {f(f"{word}_proxy") for f in (str.lower, str.upper)
                      for word in ("http", "https", "all", "no")}
 START_S = 60  # of a virtual machine or a browser, while all others start, too
 AT_ONCE = 2 * os.cpu_count() + 1  # a case waits for another process most of the time
-MEASURING_AT_ONCE = 2 * AT_ONCE  # and these wait for time to pass
 
 
 class Suite:
@@ -62,7 +61,7 @@ class Suite:
         self.payloads = self.authority = None  # there are none before the run
         self.peer = None
         self.tunnel = None  # the proxy that vital has to go through
-        self.port = 0  # of a server: the same again if it is started again
+        self.port = None  # of a server: the same again if it is started again
         self.passed = self.failed = 0
         self.seconds = 0.0
 
@@ -73,7 +72,7 @@ class Suite:
 
     @property
     def url(self):
-        return f"{'wss' if self.link.secure else 'ws'}://127.0.0.1:{self.port}"
+        return f"{'wss' if self.link.secure else 'ws'}://127.0.0.1:{self.port.number}"
 
     def start_peer(self, deflate="takeover"):
         """A server accepts compression, whether vital will offer it or not."""
@@ -83,9 +82,9 @@ class Suite:
         if self.role == "server":
             secure = ({"cert": self.authority.cert, "key": self.authority.key}
                       if self.link.secure else {})
-            self.peer.do("listen", port=self.port, subprotocol=SUBPROTOCOL, deflate=deflate,
-                         **secure)
-            self.port = int(self.peer.expect("listening")["port"])
+            self.peer.do("listen", port=self.port.number, subprotocol=SUBPROTOCOL,
+                         deflate=deflate, **secure)
+            self.peer.expect("listening")
 
     def stop_peer(self):
         if self.peer is not None:
@@ -117,7 +116,8 @@ class Suite:
 
     def run(self, measuring):
         start = time.monotonic()
-        case = Case(self)  # of all the others
+        case = Case(self)  # around all the others
+        self.port = case.hold_port()
         if self.proxy and not self.is_behind_proxy:
             self.tunnel = case.between()
         self.play(measuring)
@@ -142,8 +142,8 @@ class Suite:
         self.stop_peer()
 
 
-def run_together(suites, at_once, measuring):
-    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+def run_together(suites, measuring):
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         try:
             for future in [pool.submit(suite.run, measuring) for suite in suites]:
                 future.result()
@@ -214,8 +214,8 @@ def main():
         os.environ.update(TMPDIR=directory, INTEROP_CA=authority.ca)  # of the children
         if not kinds.build({suite.kind for suite in suites}):
             return 1
-        run_together(suites, AT_ONCE, measuring=False)
-        run_together(suites, MEASURING_AT_ONCE, measuring=True)
+        run_together(suites, measuring=False)
+        run_together(suites, measuring=True)
     return report(suites, skipped)
 
 

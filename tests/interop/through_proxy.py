@@ -4,7 +4,7 @@ import functools
 import signal
 
 from as_client import hears_message, line
-from case import LARGEST, SIZES, Script
+from case import LARGEST, SIZES, SMALLER, Script
 from children import check
 
 IDLE_S = 2  # the proxy's patience
@@ -21,8 +21,8 @@ def echoes(case, kind, size):
 
 
 def connects(case, size):
-    front = case.front(case.serve("--max-message", f"{LARGEST}B"))
-    client = case.connect("--max-message", f"{LARGEST}B", url=front.url)
+    front = case.front(case.serve())
+    client = case.connect(url=front.url)
     client.expect("open", compressed=case.suite.link.compressed)
     payload = case.sized("text", size)
     client.feed(payload.data + b"\n", payload.patience_s)
@@ -120,7 +120,8 @@ def comes_back_after_the_proxy(case):
 def comes_back_after_the_server(case, status):
     """Of which the proxy says for a time that it is not there; HAProxy with the advice
     to come back in a second."""
-    server = case.serve()
+    address = f"127.0.0.1:{case.hold_port().number}"
+    server = case.serve(address=address)
     front = case.front(server)
     client = case.connect("--retry-first", "200ms", "--retry-max", "500ms", url=front.url)
     client.expect("open")
@@ -128,7 +129,7 @@ def comes_back_after_the_server(case, status):
     client.expect("close", cause="CUT", code=1006, final=False)
     client.feed(line("typed meanwhile"))
     client.expect("close", cause="REJECTED", status=status, final=False)
-    case.serve(address=case.address_of(server))
+    case.serve(address=address)
     client.expect("open")
     client.expect("message", data="typed meanwhile")
 
@@ -136,10 +137,10 @@ def comes_back_after_the_server(case, status):
 def cases(proxy):
     """Titles continue "vital serve, behind ..."."""
     partial = functools.partial
-    for kind in ("text", "binary"):
-        for size in SIZES:
+    for kind, sizes in (("text", SMALLER), ("binary", SIZES)):
+        for size in sizes:
             yield Script(f"echoes {size} bytes of {kind}", partial(echoes, kind=kind, size=size))
-    for size in SIZES:
+    for size in SMALLER:
         yield Script(f"echoes {size} bytes for vital connect", partial(connects, size=size))
     yield Script("hears and answers pings", passes_pings_on)
     yield Script("takes fragments, and pings between", passes_fragments_on)

@@ -287,23 +287,30 @@ static Task<> welcome(tcp::socket peer, ssl::context *context, Fields command)
     }
 }
 
+static Task<> accept(tcp::acceptor acceptor, std::optional<ssl::context> context, Fields command)
+{
+    auto executor = co_await asio::this_coro::executor;
+    for (;;) {
+        tcp::socket peer = co_await acceptor.async_accept(use_awaitable);
+        asio::co_spawn(executor, welcome(std::move(peer), context ? &*context : nullptr, command),
+                       asio::detached);
+    }
+}
+
 static Task<> listen(Fields command)
 {
     auto executor = co_await asio::this_coro::executor;
-    tcp::acceptor acceptor(executor, {asio::ip::address_v4::loopback(),
-                                      static_cast<unsigned short>(std::stoi(command["port"]))});
+    auto port = static_cast<unsigned short>(std::stoi(command["port"]));
+    tcp::acceptor acceptor(executor, {asio::ip::address_v4::loopback(), port});
     std::optional<ssl::context> context;
     if (command.contains("cert")) {
         context.emplace(ssl::context::tls_server);
         context->use_certificate_chain_file(command["cert"]);
         context->use_private_key_file(command["key"], ssl::context::pem);
     }
-    tell("listening", {{"port", std::to_string(acceptor.local_endpoint().port())}});
-    for (;;) {
-        tcp::socket peer = co_await acceptor.async_accept(use_awaitable);
-        asio::co_spawn(executor, welcome(std::move(peer), context ? &*context : nullptr, command),
-                       asio::detached);
-    }
+    tell("listening");
+    asio::co_spawn(executor, accept(std::move(acceptor), std::move(context), command),
+                   asio::detached);
 }
 
 /* ------------------------------------------------------------------ a client */
@@ -386,7 +393,7 @@ static Task<> obey(Fields command)
     const std::string &what = command["do"];
     std::shared_ptr<Connection> newest = Connection::newest;
     if (what == "listen") {
-        asio::co_spawn(executor, listen(command), asio::detached);
+        co_await listen(command);
     } else if (what == "connect") {
         co_await connect(command);
     } else if (what == "send") {

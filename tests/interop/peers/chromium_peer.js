@@ -168,13 +168,17 @@ async function open(browser) {
         expression: `${name}(...${JSON.stringify(values)})`,
         awaitPromise: true,
     });
+    async function visit(url) {
+        const isLoaded = new Promise((resolve) => { loaded = resolve; });
+        await browser.ask('Page.navigate', { url });
+        await isLoaded;
+    }
+
+    await visit('http://127.0.0.1/'); // the first page takes its time
     return {
-        async connect({ url, subprotocols }) {
-            const isLoaded = new Promise((resolve) => { loaded = resolve; });
-            const page = new URL('/', url.replace(/^ws/, 'http'));
+        async connect({ url, page, subprotocols }) {
             await browser.ask('Network.enable');
-            await browser.ask('Page.navigate', { url: page.href });
-            await isLoaded;
+            await visit(page ?? new URL('/', url.replace(/^ws/, 'http')).href);
             await call('connect', url, subprotocols ? subprotocols.split(',') : [], ++count);
         },
         send: ({ kind, file }) => call('send', kind, file),

@@ -107,7 +107,7 @@ func listen(command url.Values) error {
 	if err != nil {
 		return err
 	}
-	tell("listening", "port", listener.Addr().(*net.TCPAddr).Port)
+	tell("listening")
 	if command.Has("cert") {
 		pair, err := tls.LoadX509KeyPair(command.Get("cert"), command.Get("key"))
 		if err != nil {

@@ -310,7 +310,7 @@ static void listen_at(void)
     if (vhost == NULL)
         tell("problem", "text", "cannot listen", NULL);
     else
-        tell("listening", "port", number(lws_get_vhost_listen_port(vhost)), NULL);
+        tell("listening", NULL);
 }
 
 static void connect_to(void)

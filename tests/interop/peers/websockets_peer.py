@@ -89,7 +89,7 @@ class Peer:
             accepted, "127.0.0.1", int(port), subprotocols=[subprotocol], ssl=secure,
             extensions=deflate_by(ServerPerMessageDeflateFactory, deflate),
             create_protocol=Server, **LIMITS)
-        tell("listening", port=self.server.sockets[0].getsockname()[1])
+        tell("listening")
 
     async def connect(self, url, ca=None, deflate=None, header=None, subprotocols=None):
         try:

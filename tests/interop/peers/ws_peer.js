@@ -49,8 +49,7 @@ const commands = {
             handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
             verifyClient: ({ req }, decide) => decide(req.url !== '/refuse', 401),
         });
-        listener.listen(Number(port), '127.0.0.1',
-            () => tell('listening', { port: listener.address().port }));
+        listener.listen(Number(port), '127.0.0.1', () => tell('listening'));
         server.on('connection', (ws, request) => attend(ws, request.url === '/echo', {
             header: request.headers['x-interop'] ?? '',
             offered: request.headers['sec-websocket-extensions'] ?? '',
