@@ -28,7 +28,6 @@ def _heed_hangups():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-
 class Event(dict):
     """A line of --json, and when it was read."""
 

@@ -408,9 +408,9 @@ void sim_forget_members(sim_life *life)
 
 static vt_address address_of(const char *text)
 {
-    vt_address address;
+    vt_address address = {.size = 0};
     char host[32];
-    unsigned port;
+    unsigned port = 0;
     sim_must(sscanf(text, "%31[^:]:%u", host, &port) == 2 &&
              vt_address_numeric(&address, host, (uint16_t)port));
     return address;

@@ -147,7 +147,7 @@ static void a3_a_request_in_drops_has_one_limit_of_time_for_all_of_it(void **sta
     size_t sent = 0;
     while (!raw_ended(&attacker)) {
         if (live_now_ms() - began_ms > (int64_t)sent * 10 && sent < strlen(GOOD) - 4)
-            sent += send(attacker.fd, GOOD + sent, 1, MSG_NOSIGNAL) == 1;
+            sent += send(attacker.fd, &GOOD[sent], 1, MSG_NOSIGNAL) == 1;
         live_step(self.test);
         assert_true(live_now_ms() - began_ms < LIVE_PATIENCE_S * 1000);
     }
@@ -244,8 +244,10 @@ static void a14_what_two_parsers_could_read_in_two_ways_is_refused(void **state)
 /* ------------------------------------------------------------------ applications */
 
 /* What an application does to a connection while it is asked about it. */
+typedef enum deed { CLOSES, REFUSES, ACCEPTS, CLOSES_THEN_ACCEPTS, DRAINS, SENDS, DEEDS } deed;
+
 typedef struct rashness {
-    enum { CLOSES, REFUSES, ACCEPTS, CLOSES_THEN_ACCEPTS, DRAINS, SENDS, DEEDS } deed;
+    deed deed;
     vital_server *server;
     int closes;
 } rashness;
@@ -295,8 +297,8 @@ static void count_close(vital_conn *conn, const vital_verdict *verdict)
 static void a17_closing_and_refusing_inside_the_callback_is_safe(void **state)
 {
     live *test = *state;
-    for (int deed = 0; deed < DEEDS; deed++) {
-        rashness self = {.deed = deed};
+    for (int each = 0; each < DEEDS; each++) {
+        rashness self = {.deed = (deed)each};
         raw_peer peer;
         self.server = live_listen(test->loop,
                                   &(vital_listen_options){
