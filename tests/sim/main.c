@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "shrink.h"
 
 enum { EXIT_FINE = 0, EXIT_VIOLATED = 1, EXIT_USAGE = 2, JOBS_MOST = 64 };
@@ -365,5 +366,8 @@ int main(int argc, const char **argv)
     else
         status = live(&settings);
     poptFreeContext(context);
+    char *const texts[] = {settings.seeds, settings.only, settings.without, settings.keep};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        sim_release(texts[i]); /* malloc'd by popt, whose requests are not counted */
     return status;
 }

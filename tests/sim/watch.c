@@ -53,6 +53,7 @@ void sim_watch_open(sim_watched *watched)
     int64_t now_us = vt_sim_now_us(life->sim);
     if (watched->path != NULL)
         sim_violate(life, "%s opened twice", watched->name);
+    sim_watch_forget(watched);
     watched->path = sim_net_hold(watched->conn->transport.stream);
     watched->path->owners[watched->end] = watched;
     watched->path->seen[watched->end].spoke_us = now_us;
