@@ -84,22 +84,39 @@ static vt_opening_outcome judge_response(vt_opening *opening, const vital_policy
     return VT_OPENING_OPEN;
 }
 
+/* Not the answer yet, as 103 is not; 101 is (RFC 9110 15.2). */
+static bool is_interim(const vt_response *response)
+{
+    return response->violation == NULL && response->status < 200 && response->status != 101;
+}
+
 vt_opening_outcome vt_opening_feed(vt_opening *opening, const vital_policy *policy, vt_input *input)
 {
-    size_t used = 0;
-    int complete = vt_head_feed(&opening->head, input->data, input->size,
-                                policy->limits.header_bytes, &used);
-    input->data += used;
-    input->size -= used;
     bool server = policy->role == VITAL_SERVER;
-    if (complete == VITAL_ETOOBIG)
-        return fail(opening, server ? VITAL_REJECTED : VITAL_OVERFLOW, server ? 431 : 0,
-                    "the head of the handshake is larger than our limit");
-    if (complete < 0)
-        return fail(opening, VITAL_OVERFLOW, server ? 503 : 0, "out of memory");
-    if (complete == 0)
-        return VT_OPENING_MORE;
-    return server ? judge_request(opening, policy, input) : judge_response(opening, policy);
+    for (;;) {
+        size_t used = 0;
+        size_t limit_bytes = policy->limits.header_bytes - opening->interim_bytes;
+        int complete = vt_head_feed(&opening->head, input->data, input->size, limit_bytes, &used);
+        input->data += used;
+        input->size -= used;
+        if (complete == VITAL_ETOOBIG)
+            return fail(opening, server ? VITAL_REJECTED : VITAL_OVERFLOW, server ? 431 : 0,
+                        "the head of the handshake is larger than our limit");
+        if (complete < 0)
+            return fail(opening, VITAL_OVERFLOW, server ? 503 : 0, "out of memory");
+        if (complete == 0)
+            return VT_OPENING_MORE;
+        if (server)
+            return judge_request(opening, policy, input);
+        size_t head_bytes = opening->head.size;
+        vt_opening_outcome outcome = judge_response(opening, policy);
+        if (!is_interim(&opening->response))
+            return outcome;
+        opening->interim_bytes += head_bytes;
+        vt_head_finish(&opening->head);
+        if (input->size == 0)
+            return VT_OPENING_MORE;
+    }
 }
 
 const char *vt_opening_subprotocol(const vt_opening *opening, const vital_policy *policy,

@@ -37,6 +37,7 @@ typedef struct vt_opening_failure {
 
 typedef struct vt_opening {
     vt_head head;
+    size_t interim_bytes;            /* client: of heads that came before the answer */
     char key[VT_KEY_TEXT_BYTES + 1]; /* client */
     vital_request request;           /* server; borrows from head */
     vt_response response;            /* client */
@@ -51,7 +52,8 @@ void vt_opening_finish(vt_opening *opening); /* accepts NULL and zeroed */
 char *vt_opening_begin(vt_opening *opening, const vital_policy *policy,
                        const vital_entropy *entropy);
 
-/* Takes the head from the front of *input; a client's frames may follow it. */
+/* Takes the head from the front of *input; a client's frames may follow it. Interim
+ * responses (RFC 9110 15.2) are passed over, within the limit for the head. */
 vt_opening_outcome vt_opening_feed(vt_opening *opening, const vital_policy *policy,
                                    vt_input *input);
 

@@ -578,6 +578,11 @@ def responses(book):
              lambda head: head.under("HTTP/1.1 404 Not Found"), is_lost("REJECTED", 404))
     answered(book, one, "a refusal of HTTP/1.0 is one",
              lambda head: head.under("HTTP/1.0 404 Not Found"), is_lost("REJECTED", 404))
+    for status in (100, 102, 103, 199):
+        answered(book, one, f"{status} is not the answer yet", lambda head, status=status: (
+            f"HTTP/1.1 {status} Wait\r\nX-Hint: 1\r\n\r\n".encode() + head.encode()), works)
+    answered(book, one, "interim responses without an end are above a limit of ours",
+             lambda head: b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, is_lost("OVERFLOW"))
     answered(book, "4.4", "a 426 that names other versions is a refusal", lambda head: Head(
         "HTTP/1.1 426 Upgrade Required", [("Sec-WebSocket-Version", "8, 7")]),
              is_lost("REJECTED", 426))

@@ -149,6 +149,41 @@ static void frames_that_follow_the_answer_are_left_for_the_reader(void **state)
     vt_opening_finish(&opening);
 }
 
+static void interim_responses_are_passed_over_rfc_9110_15_2(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1, 30, SIZE_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        vt_opening opening = {.key = ""};
+        size_t rest = 0;
+        char *answer = answer_to(&opening);
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 100 Continue\r\n\r\n"
+                 "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n%s",
+                 answer);
+        assert_int_equal(feed(&opening, &client, text, pieces[i], &rest), VT_OPENING_OPEN);
+        assert_int_equal(rest, 0);
+        free(answer);
+        vt_opening_finish(&opening);
+    }
+}
+
+static void interim_responses_end_with_the_limit_on_the_head(void **state)
+{
+    (void)state;
+    static const char interim[] = "HTTP/1.1 102 Processing\r\n\r\n";
+    static char text[20000];
+    for (size_t at = 0; at + sizeof interim <= sizeof text; at += sizeof interim - 1)
+        memcpy(text + at, interim, sizeof interim);
+    vt_opening opening = {.key = ""};
+    size_t rest;
+    assert_int_equal(feed(&opening, &client, text, 100, &rest), VT_OPENING_FAILED);
+    assert_int_equal(opening.failure.cause, VITAL_OVERFLOW);
+    assert_true(opening.interim_bytes <= client.limits.header_bytes);
+    vt_opening_finish(&opening);
+}
+
 static void assert_fails(const vital_policy *policy, const char *text, vital_cause cause,
                          int status, const char *words)
 {
@@ -266,6 +301,8 @@ int main(void)
         cmocka_unit_test(a_request_is_there_for_the_application_to_judge),
         cmocka_unit_test(without_an_offer_there_is_no_subprotocol),
         cmocka_unit_test(frames_that_follow_the_answer_are_left_for_the_reader),
+        cmocka_unit_test(interim_responses_are_passed_over_rfc_9110_15_2),
+        cmocka_unit_test(interim_responses_end_with_the_limit_on_the_head),
         cmocka_unit_test(a_server_refuses_what_is_no_upgrade),
         cmocka_unit_test(a_foreign_page_is_refused_and_who_is_no_browser_is_not_attack_a13),
         cmocka_unit_test(what_follows_a_request_at_once_is_refused_rfc_4_1),
