@@ -4,8 +4,10 @@
  *
  * A case on stdin, numbers little-endian:
  *
- *     u8 role of vital (0 client, 1 server), u32 message limit,
- *     u32 count of pieces, u32 size of each, and the bytes
+ *     u8 role of vital (0 client, 1 server),
+ *     u8 bits of the peer's deflate window (0: no compression), u8 whether the
+ *     peer keeps its context,
+ *     u32 message limit, u32 count of pieces, u32 size of each, and the bytes
  *
  * Its outcome on stdout: u32 size of what follows, and records of
  *
@@ -31,14 +33,17 @@ enum {
     CONTROL_PER_S = 1000 * 1000, /* how many pings are too many is another test's */
 };
 
+enum { HEAD_BYTES = 512 };
+
+/* Both up to the extension, if there is one. */
 static const char REQUEST[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
                               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                              "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+                              "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-/* Of a key of zeros: see no_entropy(). */
+/* The key is of zeros: see no_entropy(). */
 static const char RESPONSE[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                "Connection: Upgrade\r\n"
-                               "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n";
+                               "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n";
 
 static const vital_clock now = {.now_us = 1000000};
 
@@ -89,6 +94,8 @@ static void add_record(buffer *to, char type, uint32_t piece, vital_bytes bytes)
 typedef struct stream {
     vital_engine *engine;
     vital_role role;
+    int window_bits; /* the peer's; 0: no compression */
+    bool peer_keeps_context;
     buffer *out;
     uint32_t piece;
     bool over;
@@ -152,20 +159,34 @@ static void give(stream *self, const void *bytes, size_t size)
     free(copy);
 }
 
+/* The peer's head: it offers compression, or answers the offer. */
+static int write_head(const stream *self, char out[HEAD_BYTES])
+{
+    bool server = self->role == VITAL_SERVER;
+    char extension[128] = "";
+    if (self->window_bits > 0)
+        snprintf(extension, sizeof extension,
+                 "Sec-WebSocket-Extensions: permessage-deflate; %s_max_window_bits=%d%s\r\n",
+                 server ? "client" : "server", self->window_bits,
+                 !server && !self->peer_keeps_context ? "; server_no_context_takeover" : "");
+    return snprintf(out, HEAD_BYTES, "%s%s\r\n", server ? REQUEST : RESPONSE, extension);
+}
+
 static void open_up(stream *self, const vital_policy *policy)
 {
     vital_entropy entropy = {.fill = no_entropy};
+    char head[HEAD_BYTES];
+    int size = write_head(self, head);
     int error = vital_engine_create(&self->engine, policy, entropy, now);
     assert(error == 0);
     pull(self);
     if (self->role == VITAL_CLIENT) {
         vital_engine_connected(self->engine, now);
         flush(self, false);
-        give(self, RESPONSE, sizeof RESPONSE - 1);
-    } else {
-        give(self, REQUEST, sizeof REQUEST - 1);
-        flush(self, false);
     }
+    give(self, head, (size_t)size);
+    flush(self, false);
+    assert(vital_engine_compressed(self->engine) == (self->window_bits > 0));
 }
 
 static uint32_t take_number(const uint8_t **at)
@@ -179,12 +200,17 @@ static uint32_t take_number(const uint8_t **at)
 
 static void play(const uint8_t *input, buffer *out)
 {
-    stream self = {.role = *input++ == CLIENT ? VITAL_CLIENT : VITAL_SERVER, .out = out};
+    stream self = {.out = out};
+    self.role = *input++ == CLIENT ? VITAL_CLIENT : VITAL_SERVER;
+    self.window_bits = *input++;
+    self.peer_keeps_context = *input++ != 0;
     vital_policy policy = {
         .role = self.role,
         .heartbeat = {.kind = VITAL_BEAT_NONE, .text = ""},
         .limits = {.message_bytes = take_number(&input), .control_per_s = CONTROL_PER_S},
         .reconnect = {.never = true},
+        .compression = {.enabled = self.window_bits > 0,
+                        .peer_keeps_context = self.peer_keeps_context},
         .host = "a",
         .path = "/",
     };

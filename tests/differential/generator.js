@@ -2,6 +2,8 @@
 // Streams of frames: mostly what a good peer would send, and then broken in one
 // of many ways. Everything comes from one number, so that a case is that number.
 
+const zlib = require('zlib');
+
 class Random {
   constructor(seed, number) {
     // splitmix32 over both, so that neighbours have nothing in common.
@@ -110,13 +112,57 @@ function fragmented(random, kind, payload) {
   return frames;
 }
 
-function goodFrames(random) {
+// ---------------------------------------------------------------- compression
+
+// Compresses as a sender does, with what it has sent before as a dictionary.
+class Packer {
+  constructor(deflate) {
+    this.deflate = deflate;
+    this.context = Buffer.alloc(0);
+  }
+
+  pack(random, payload) {
+    const { bits, keeps } = this.deflate;
+    const how = { windowBits: bits, level: random.pick([0, 1, 6, 9]) };
+    if (keeps && this.context.length > 0) how.dictionary = this.context;
+    if (keeps) this.context = Buffer.concat([this.context, payload]).subarray(-(1 << bits));
+    how.finishFlush = zlib.constants.Z_SYNC_FLUSH;
+    let out = zlib.deflateRawSync(payload, how);
+    if (out.subarray(-4).equals(TAIL)) out = out.subarray(0, -4);
+    if (random.chance(5)) out = this.spoil(random, out);
+    return out.length === 0 ? Buffer.from([0]) : out;
+  }
+
+  spoil(random, packed) {
+    const at = random.below(packed.length + 1);
+    switch (random.below(3)) {
+      case 0:
+        return packed.subarray(0, at);
+      case 1:
+        return Buffer.concat([packed, random.bytes(1 + random.below(6))]);
+      default:
+        return Buffer.concat([packed.subarray(0, at), random.bytes(2), packed.subarray(at)]);
+    }
+  }
+}
+
+const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
+
+function goodFrames(random, deflate) {
   const frames = [];
+  const packer = deflate && new Packer(deflate);
   for (let count = 1 + random.below(5); count > 0; count--) {
     const kind = random.chance(65) ? TEXT : BINARY;
     const size = sizeOf(random);
-    const payload = kind === TEXT ? words(random, size) : random.bytes(size);
-    frames.push(...fragmented(random, kind, payload));
+    let payload = kind === TEXT ? words(random, size) : random.bytes(size);
+    const compressed = packer && random.chance(70);
+    if (compressed) {
+      if (random.chance(5)) payload = Buffer.concat([payload, random.pick(BAD_TEXT), payload]);
+      payload = packer.pack(random, payload);
+    }
+    const message = fragmented(random, kind, payload);
+    if (compressed) message[0].rsv = 4;
+    frames.push(...message);
     while (random.chance(25)) frames.push(control(random));
   }
   if (random.chance(40)) frames.push(closing(random, true));
@@ -224,12 +270,14 @@ function cut(random, size) {
   return pieces;
 }
 
-// { number, server, limit, stream, pieces, mutations }: `server` is the role of
-// who reads the stream.
+// { number, server, deflate, limit, stream, pieces, mutations }: `server` is the role of
+// who reads the stream; `deflate` is null or what was agreed on for who writes it.
 function makeCase(seed, number) {
   const random = new Random(seed, number);
   const server = random.chance(50);
-  const frames = goodFrames(random);
+  const deflate = random.chance(30)
+    ? { bits: random.pick([9, 10, 12, 15, 15]), keeps: random.chance(50) } : null;
+  const frames = goodFrames(random, deflate);
   const mutations = [];
   if (random.chance(50)) {
     for (let count = random.chance(80) ? 1 : 2; count > 0; count--) {
@@ -247,7 +295,7 @@ function makeCase(seed, number) {
     mutations.push(name);
   }
   const limit = random.chance(15) ? 1 + random.below(300) : 100000;
-  return { number, server, limit, stream, pieces: cut(random, stream.length), mutations };
+  return { number, server, deflate, limit, stream, pieces: cut(random, stream.length), mutations };
 }
 
 module.exports = { makeCase, Random };

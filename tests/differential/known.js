@@ -3,6 +3,7 @@
 // that has it: the byte is sought by which vital has failed. Before it both must have
 // told the same, and there what ws is about to do is looked at.
 const { difference } = require('./compare.js');
+const { hasLastBlock, isWhole, unpack } = require('./packed.js');
 const { Reading } = require('./ws_side.js');
 
 const KNOWN = new Map([
@@ -10,6 +11,11 @@ const KNOWN = new Map([
   ['length not in its shortest form', 'vital fails (RFC 6455 5.2), ws reads it'],
   ['length above 2^63', 'vital fails with 1002 at its first bit (RFC 6455 5.2), ws with 1009'],
   ['first byte of a frame', 'vital fails by it, ws by the second byte, whatever that is'],
+  ['deflate data that are none', 'vital fails at once, ws at the end of their frame'],
+  ['deflate data that are cut short', 'vital fails (RFC 7692 7.2.1), ws takes what they gave'],
+  ['deflate data above the limit', 'vital fails as it inflates, ws at the end of their frame'],
+  ['compressed bytes above the limit', 'ws counts these, vital what they inflate to'],
+  ['after a last block', 'vital begins a stream (RFC 7692 7.2.3.4), ws may go on with the ended one'],
   ['NUL in a close reason', "vital's verdict is a C string, and ends there"],
 ]);
 
@@ -53,25 +59,23 @@ function inPieces(outcome, pieces) {
 async function readingAfter(one, size) {
   const reading = new Reading(one, { everyPing: true });
   await new Promise((resolve) => { reading.give(one.stream.subarray(0, size), resolve); });
+  reading.finish();
   return reading;
 }
 
 async function failsWith(one, size, next, code) {
-  const reading = await readingAfter(one, size);
-  await new Promise((resolve) => { reading.give(Buffer.from(next), resolve); });
+  const stream = Buffer.concat([one.stream.subarray(0, size), Buffer.from(next)]);
+  const reading = await readingAfter({ ...one, stream }, stream.length);
   return reading.violation && reading.end[0] === code;
 }
 
-// The bytes of the message that is under way, as far as they have come.
-function textSoFar(receiver) {
-  const parts = [...receiver._fragments];
-  if (receiver._state === GET_DATA) {
-    const frame = Buffer.concat(receiver._buffers);
-    const mask = receiver._mask;
-    if (mask) for (let i = 0; i < frame.length; i++) frame[i] ^= mask[i & 3];
-    parts.push(frame);
-  }
-  return Buffer.concat(parts);
+// The bytes of the frame that is under way, as far as they have come.
+function frameSoFar(receiver) {
+  if (receiver._state !== GET_DATA) return Buffer.alloc(0);
+  const frame = Buffer.concat(receiver._buffers);
+  const mask = receiver._mask;
+  if (mask) for (let i = 0; i < frame.length; i++) frame[i] ^= mask[i & 3];
+  return frame;
 }
 
 function mayBeText(bytes) {
@@ -83,17 +87,42 @@ function mayBeText(bytes) {
   }
 }
 
+// Why vital fails a message that is not compressed by its last byte so far.
+function whyPlain(receiver, code) {
+  const text = Buffer.concat([...receiver._fragments, frameSoFar(receiver)]);
+  return code === 1007 && !mayBeText(text) && mayBeText(text.subarray(0, -1))
+    ? 'first bad byte of a text' : null;
+}
+
+// And one that is.
+function whyPacked(one, reading, code, isText) {
+  const inFrame = reading.receiver._state === GET_DATA;
+  const begins = inFrame && reading.over;
+  const bytes = Buffer.concat([...(begins ? [] : reading.packed), frameSoFar(reading.receiver)]);
+  const terms = { context: begins ? reading.window() : reading.context, bits: one.deflate.bits };
+  const before = unpack(bytes.subarray(0, -1), terms);
+  if (before === null || before.length > one.limit) return null;
+  const now = unpack(bytes, terms);
+  if (now === null) return code === 1007 ? 'deflate data that are none' : null;
+  if (isText && !mayBeText(now.subarray(0, one.limit))) {
+    return code === 1007 && mayBeText(before) ? 'first bad byte of a text' : null;
+  }
+  if (now.length > one.limit) return code === 1009 ? 'deflate data above the limit' : null;
+  if (code !== 1007) return null;
+  return !inFrame && reading.over && !isWhole(bytes, terms)
+    ? 'deflate data that are cut short' : null;
+}
+
 // Vital has failed by the byte at `at`, and ws has not, or not for the same.
 async function whySooner(one, at, code) {
   const before = (await readingAfter(one, at)).receiver;
   const state = before._state;
   const byte = one.stream[at];
-  if (code === 1007) {
-    const after = (await readingAfter(one, at + 1)).receiver;
-    const text = textSoFar(after);
-    const isText = after._fragmented === TEXT || after._opcode === TEXT;
-    return isText && !mayBeText(text) && mayBeText(text.subarray(0, -1))
-      ? 'first bad byte of a text' : null;
+  if (code === 1007 || code === 1009) {
+    const after = await readingAfter(one, at + 1);
+    const isText = (after.receiver._fragmented || after.receiver._opcode) === TEXT;
+    if (after.receiver._compressed) return whyPacked(one, after, code, isText);
+    return isText ? whyPlain(after.receiver, code) : null;
   }
   if (code !== 1002) return null;
   const held = Buffer.concat([...before._buffers, Buffer.from([byte])]);
@@ -109,6 +138,13 @@ async function whySooner(one, at, code) {
     return 'length not in its shortest form';
   }
   return null;
+}
+
+// ws has failed by the byte at `at`, and vital has not.
+async function whyLater(one, at) {
+  const { receiver, end } = await readingAfter(one, at + 1);
+  return end[0] === 1009 && receiver._compressed && receiver._opcode < 8
+    && receiver._totalPayloadLength > one.limit ? 'compressed bytes above the limit' : null;
 }
 
 // How many bytes it takes until ws comes to an end; Infinity if all are not enough.
@@ -131,6 +167,19 @@ async function sameBefore(one, at, ours) {
   return difference(a, b) === null;
 }
 
+// Whether a whole message that came before the difference had a block marked as the last.
+async function isAfterLastBlock(one, ours, ourEnd, theirEnd) {
+  const theirs = await readingAfter(one, one.stream.length);
+  const differs = ours.records.find(([type, , bytes], i) => {
+    const other = theirs.records[i];
+    return !other || other[0] !== type || !other[2].equals(bytes);
+  });
+  const at = Math.min(ourEnd, theirEnd, differs ? differs[1] : Infinity);
+  const { whole } = await readingAfter(one, Math.min(at, one.stream.length));
+  return whole.some(({ packed, context }) => hasLastBlock(packed, {
+    context, bits: one.deflate.bits }));
+}
+
 // The name of what is known to differ; null if it is not known.
 async function explain(vital, one, ours, theirs) {
   if (ours.end && theirs.end && !theirs.violation) {
@@ -144,8 +193,13 @@ async function explain(vital, one, ours, theirs) {
   if (difference(ours, inPieces(bytewise, one.pieces)) !== null) return null;
   const ourEnd = bytewise.end === null ? Infinity : bytewise.piece;
   const theirEnd = await bytesUntilEnd(one) - 1;
-  if (!bytewise.violation || ourEnd > theirEnd) return null; // vital is never the later one
-  return await sameBefore(one, ourEnd, bytewise) ? whySooner(one, ourEnd, bytewise.end[0]) : null;
+  if (one.deflate && await isAfterLastBlock(one, bytewise, ourEnd, theirEnd)) {
+    return 'after a last block';
+  }
+  const at = Math.min(ourEnd, theirEnd);
+  if (at === Infinity || !await sameBefore(one, at, bytewise)) return null;
+  if (ourEnd > theirEnd) return whyLater(one, at);
+  return bytewise.violation ? whySooner(one, at, bytewise.end[0]) : null;
 }
 
 module.exports = { KNOWN, explain };

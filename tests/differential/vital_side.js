@@ -20,12 +20,14 @@ class Vital {
 
   // Resolves to an outcome as that of ws_side.js.
   read(one) {
-    const head = Buffer.alloc(4 + 1 + 4 + 4 + 4 * one.pieces.length);
+    const head = Buffer.alloc(4 + 3 + 4 + 4 + 4 * one.pieces.length);
     head.writeUInt32LE(head.length - 4 + one.stream.length, 0);
     head[4] = one.server ? 1 : 0;
-    head.writeUInt32LE(one.limit, 5);
-    head.writeUInt32LE(one.pieces.length, 9);
-    one.pieces.forEach((size, i) => head.writeUInt32LE(size, 13 + 4 * i));
+    head[5] = one.deflate ? one.deflate.bits : 0;
+    head[6] = one.deflate && one.deflate.keeps ? 1 : 0;
+    head.writeUInt32LE(one.limit, 7);
+    head.writeUInt32LE(one.pieces.length, 11);
+    one.pieces.forEach((size, i) => head.writeUInt32LE(size, 15 + 4 * i));
     this.child.stdin.write(head);
     this.child.stdin.write(one.stream);
     return new Promise((resolve) => { this.waiting.push(resolve); });

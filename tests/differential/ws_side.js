@@ -4,7 +4,10 @@ const path = require('path');
 
 const lib = path.join(__dirname, '..', 'interop', 'node_modules', 'ws', 'lib');
 const Receiver = require(path.join(lib, 'receiver.js'));
+const PerMessageDeflate = require(path.join(lib, 'permessage-deflate.js'));
 const { kStatusCode } = require(path.join(lib, 'constants.js'));
+
+const WINDOW = 32768; // of deflate
 
 Error.stackTraceLimit = 0; // errors are outcomes here, and traces their greatest cost
 
@@ -17,7 +20,19 @@ class Reading {
     this.violation = false;
     this.piece = 0;
     this.ping = null; // the latest of this piece
-    this.receiver = new Receiver({ isServer: one.server, maxPayload: one.limit });
+    // Of the latest compressed message: its frames, what they gave, whether it is over, and
+    // what the window remembered before it.
+    this.packed = [];
+    this.given = [];
+    this.over = true;
+    this.context = Buffer.alloc(0);
+    this.whole = []; // all that are over: { packed, context }
+    this.deflate = one.deflate ? this.makeDeflate(one) : null;
+    this.receiver = new Receiver({
+      isServer: one.server,
+      maxPayload: one.limit,
+      extensions: this.deflate ? { [PerMessageDeflate.extensionName]: this.deflate } : {},
+    });
     this.receiver.on('message', (data, binary) => this.note(binary ? 'B' : 'T', data));
     this.receiver.on('ping', (data) => {
       if (everyPing) this.note('P', data);
@@ -25,6 +40,42 @@ class Reading {
     });
     this.receiver.on('pong', (data) => this.note('O', data));
     this.receiver.on('conclude', (code, reason) => { this.end = [code, reason]; });
+  }
+
+  // Notes what comes by, for known.js.
+  makeDeflate({ server, limit, deflate }) {
+    const made = new PerMessageDeflate({ isServer: server, maxPayload: limit });
+    const sender = server ? 'client' : 'server';
+    made.params = { [`${sender}_max_window_bits`]: deflate.bits };
+    if (!deflate.keeps) made.params[`${sender}_no_context_takeover`] = true;
+    this.keeps = deflate.keeps;
+    const decompress = made.decompress.bind(made);
+    made.decompress = (data, fin, done) => {
+      if (this.over) {
+        this.context = this.window();
+        this.packed = [];
+        this.given = [];
+      }
+      this.over = fin;
+      this.packed.push(Buffer.from(data));
+      if (fin) this.whole.push({ packed: Buffer.concat(this.packed), context: this.context });
+      decompress(data, fin, (error, result) => {
+        if (result) this.given.push(result);
+        done(error, result);
+      });
+    };
+    return made;
+  }
+
+  // What it remembers of the latest message and those before.
+  window() {
+    if (!this.keeps) return Buffer.alloc(0);
+    return Buffer.concat([this.context, ...this.given]).subarray(-WINDOW);
+  }
+
+  // What the case has cost; its outcome stays.
+  finish() {
+    if (this.deflate) this.deflate.cleanup();
   }
 
   note(type, bytes) {
@@ -65,6 +116,7 @@ function readAll(one, done) {
       at += size;
       if (waiting) return;
     }
+    reading.finish();
     done(reading);
   };
   step();
