@@ -303,6 +303,8 @@ static void a_host_that_has_lost_power_answers_with_a_reset_once_it_is_back(void
 {
     world *it = *state;
     vt_sim_crash(it->loops[VT_SIM_SERVER]);
+    vt_listener_close(it->listener);
+    vt_stream_close(it->streams[VT_SIM_SERVER], VT_END_ABRUPT, (vital_bytes){NULL, 0});
     it->streams[VT_SIM_SERVER] = NULL;
     it->listener = NULL;
     vital_loop_destroy(it->loops[VT_SIM_SERVER]);
