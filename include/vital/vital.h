@@ -434,6 +434,9 @@ bool vital_request_parameter(const vital_request *request, const char *name, cha
                              size_t room);
 /* The first header of that name, in any case; NULL if there is none. */
 const char *vital_request_header(const vital_request *request, const char *name);
+/* For who knows what "Authorization" or a cookie must say: whether it does, in a time
+ * that depends on the length and tells nothing of where they differ. NULL is none. */
+bool vital_secret_matches(const char *given, const char *secret);
 /* All of them, in their order. */
 const vital_header *vital_request_headers(const vital_request *request, size_t *count);
 /* The subprotocols that are offered, by the client's preference; empty after the
