@@ -527,7 +527,7 @@ class Opening(ConnectCase):
         run = self.run_vital("connect", "ws://user:hunter2@127.0.0.1:1/", "-n", status=11)
         self.assertNotIn("hunter2", run.out + run.err)
 
-    def test_redirects_are_followed_with_empty_hands_attack_a15(self):
+    def test_a15_redirects_are_followed_with_empty_hands(self):
         first, second = self.listener(), self.listener()
         client = self.connect(first.url, "--user", "a:b", "-H", "Cookie: c=1")
         sock, head = first.accept()

@@ -117,7 +117,7 @@ class Pages(ServeCase):
         sock.sendall(UPGRADE.replace("\r\n\r\n", f"\r\n{lines}\r\n").encode())
         return read_head(sock)[0].split()[1]
 
-    def test_a_foreign_page_is_refused_by_default_attack_a13(self):
+    def test_a13_a_foreign_page_is_refused_by_default(self):
         server = self.serve()
         for origin, status in ((None, "101"), ("http://evil.test", "403"), ("null", "403")):
             self.assertEqual(self.status(server, origin), status)

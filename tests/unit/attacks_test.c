@@ -2,7 +2,7 @@
  * What is done to the opening handshake, over a real socket, and what must happen
  * then: the answer, the end of the stream, and nothing left of it. Each test is
  * named by its row of the attack table; rows that need no socket to be seen are
- * tested with their modules, as ..._attack_a<row>.
+ * tested with their modules.
  */
 #include <vital/vital.h>
 

@@ -249,7 +249,7 @@ static void end_crossing(crossing *self)
     close(self->second);
 }
 
-static void a_redirect_to_another_origin_is_followed_without_credentials_attack_a15(void **state)
+static void a15_a_redirect_to_another_origin_is_followed_without_credentials(void **state)
 {
     live *test = *state;
     static const char *const headers[] = {"Cookie: session=1", "X-Api-Key: secret", NULL};
@@ -997,7 +997,7 @@ int main(void)
         live_test(an_http_server_that_knows_no_websocket_rejects),
         live_test(a_server_that_speaks_no_http_misbehaves),
         live_test(a_server_that_hangs_up_instead_of_answering_is_unreachable),
-        live_test(a_redirect_to_another_origin_is_followed_without_credentials_attack_a15),
+        live_test(a15_a_redirect_to_another_origin_is_followed_without_credentials),
         live_test(a_loop_of_redirects_ends_and_says_where_it_pointed),
         live_test(a_redirect_to_nobody_is_unreachable),
         live_test(a_client_may_be_closed_while_it_is_redirected),

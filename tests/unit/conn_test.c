@@ -73,6 +73,48 @@ static void expect_message(vital_conn *conn, vital_kind kind, vital_bytes messag
     wanted->met++;
 }
 
+/* What is sent is gone before a byte of it has left. */
+static void send_a_copy(vital_conn *conn, vital_kind kind, vital_bytes message)
+{
+    void *copy = malloc(message.size);
+    assert_non_null(copy);
+    memcpy(copy, message.data, message.size);
+    assert_int_equal(vital_send(conn, kind, (vital_bytes){copy, message.size}), 0);
+    memset(copy, 0, message.size);
+    free(copy);
+}
+
+static void c4_what_is_compressed_is_a_copy_of_ours(void **state)
+{
+    enum { SIZE = 300 * 1000, MESSAGES = 3 };
+    live *test = *state;
+    uint8_t *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)('a' + (i + (i >> 7)) % 26);
+    for (int keep = 0; keep < 2; keep++) {
+        const vital_compression compression = {
+            .enabled = true, .keep_context = keep == 1, .peer_keeps_context = keep == 1};
+        pair both;
+        make_compressing_pair(test, &both, &(vital_limits){0}, compression);
+        both.at_server.echo = true; /* of what is lent to its callback */
+        expectation wanted = {.kind = VITAL_BINARY, .bytes = {bytes, SIZE}};
+        vital_conn *client = live_connect(
+            test->loop, &(vital_connect_options){.url = vital_server_url(both.server),
+                                                 .events = {.message = expect_message},
+                                                 .user = &wanted,
+                                                 .compression = compression});
+        for (int i = 0; i < MESSAGES; i++)
+            send_a_copy(client, VITAL_BINARY, wanted.bytes);
+        step_until(test, wanted.met == MESSAGES, "the echoes come");
+        vital_close(client, 1000, NULL);
+        step_until(test, both.at_server.closes == 1, "the client is gone");
+        both.at_server.closes = 0;
+        part(test, &both);
+    }
+    free(bytes);
+}
+
 static void echo_every_size(live *test, size_t largest, vital_compression compression)
 {
     static const size_t sizes[] = {0,     1,     125,   126,   127,     16383,   16384,
@@ -1334,6 +1376,7 @@ static void a_request_stays_readable_after_closing_in_accept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        live_test(c4_what_is_compressed_is_a_copy_of_ours),
         live_test(messages_of_every_size_come_back_as_they_were),
         live_test(so_do_compressed_messages_rfc_7692),
         live_test(a_loop_has_one_compressor),

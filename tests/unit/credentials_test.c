@@ -67,7 +67,7 @@ static void a_bearer_has_a_token_rfc_6750_2_1(void **state)
         assert_problem((vital_credentials){.bearer = bad[i]}, NULL, "RFC 6750");
 }
 
-static void what_basic_cannot_say_is_refused_attack_a12(void **state)
+static void a12_what_basic_cannot_say_is_refused(void **state)
 {
     (void)state;
     assert_problem((vital_credentials){.user = "a:b"}, NULL, "colon");
@@ -91,7 +91,7 @@ int main(void)
         cmocka_unit_test(without_credentials_there_is_no_header),
         cmocka_unit_test(basic_is_base64_of_user_and_password_rfc_7617_2),
         cmocka_unit_test(a_bearer_has_a_token_rfc_6750_2_1),
-        cmocka_unit_test(what_basic_cannot_say_is_refused_attack_a12),
+        cmocka_unit_test(a12_what_basic_cannot_say_is_refused),
         cmocka_unit_test(two_sources_are_refused_and_quoted_by_neither),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void a_key_is_16_bytes_in_base64_rfc_4_1(void **state)
     assert_string_equal(key, KEY);
 }
 
-static void a_header_of_the_caller_cannot_become_two_attack_a12(void **state)
+static void a12_a_header_of_the_caller_cannot_become_two(void **state)
 {
     (void)state;
     static const char *const bad[] = {"",        "X",           ":",        ": y",
@@ -113,7 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_answer_to_the_key_of_the_rfc_is_right_rfc_1_3),
         cmocka_unit_test(a_key_is_16_bytes_in_base64_rfc_4_1),
-        cmocka_unit_test(a_header_of_the_caller_cannot_become_two_attack_a12),
+        cmocka_unit_test(a12_a_header_of_the_caller_cannot_become_two),
         cmocka_unit_test(the_headers_of_the_handshake_are_not_the_callers),
         cmocka_unit_test(a_subprotocol_name_is_a_token_rfc_4_1),
         cmocka_unit_test(the_two_roles_understand_each_other),

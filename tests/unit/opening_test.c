@@ -210,7 +210,7 @@ static void a_server_refuses_what_is_no_upgrade(void **state)
     assert_fails(&server, "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", VITAL_REJECTED, 400, "");
 }
 
-static void a_foreign_page_is_refused_and_who_is_no_browser_is_not_attack_a13(void **state)
+static void a13_a_foreign_page_is_refused_and_who_is_no_browser_is_not(void **state)
 {
     (void)state;
     static const char *const list[] = {"https://app.example.org", NULL};
@@ -304,7 +304,7 @@ int main(void)
         cmocka_unit_test(interim_responses_are_passed_over_rfc_9110_15_2),
         cmocka_unit_test(interim_responses_end_with_the_limit_on_the_head),
         cmocka_unit_test(a_server_refuses_what_is_no_upgrade),
-        cmocka_unit_test(a_foreign_page_is_refused_and_who_is_no_browser_is_not_attack_a13),
+        cmocka_unit_test(a13_a_foreign_page_is_refused_and_who_is_no_browser_is_not),
         cmocka_unit_test(what_follows_a_request_at_once_is_refused_rfc_4_1),
         cmocka_unit_test(a_client_is_told_why_it_was_rejected),
         cmocka_unit_test(an_answer_that_breaks_the_protocol_is_misbehaviour),

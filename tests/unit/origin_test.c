@@ -69,7 +69,7 @@ static void over_tls_the_page_came_over_tls_too(void **state)
     assert_true(vt_origin_allowed("http://example.org", "example.org", true, list)); /* as asked */
 }
 
-static void a_foreign_page_may_not_connect_attack_a13(void **state)
+static void a13_a_foreign_page_may_not_connect(void **state)
 {
     (void)state;
     assert_other("http://evil.test", "example.org");
@@ -81,7 +81,7 @@ static void a_foreign_page_may_not_connect_attack_a13(void **state)
     assert_other("chrome-extension://example.org", "example.org");
 }
 
-static void null_and_nonsense_may_not_connect_attack_a13(void **state)
+static void a13_null_and_nonsense_may_not_connect(void **state)
 {
     (void)state;
     static const char *const all[] = {"null",
@@ -111,7 +111,7 @@ static void null_and_nonsense_may_not_connect_attack_a13(void **state)
     assert_other("http://[::1]x", "[::1]x");
 }
 
-static void a_look_alike_may_not_connect_attack_a13(void **state)
+static void a13_a_look_alike_may_not_connect(void **state)
 {
     (void)state;
     static const char *const all[] = {
@@ -222,9 +222,9 @@ int main(void)
         cmocka_unit_test(a_page_of_the_same_host_and_port_may_connect),
         cmocka_unit_test(the_usual_port_may_be_named_or_not),
         cmocka_unit_test(over_tls_the_page_came_over_tls_too),
-        cmocka_unit_test(a_foreign_page_may_not_connect_attack_a13),
-        cmocka_unit_test(null_and_nonsense_may_not_connect_attack_a13),
-        cmocka_unit_test(a_look_alike_may_not_connect_attack_a13),
+        cmocka_unit_test(a13_a_foreign_page_may_not_connect),
+        cmocka_unit_test(a13_null_and_nonsense_may_not_connect),
+        cmocka_unit_test(a13_a_look_alike_may_not_connect),
         cmocka_unit_test(a_list_is_exact_and_knows_no_host),
         cmocka_unit_test(a_list_may_let_everybody_in_or_null),
         cmocka_unit_test(what_no_origin_is_may_not_be_listed),

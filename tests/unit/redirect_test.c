@@ -138,7 +138,7 @@ static void where_nobody_follows(void **state)
     assert_stays("ws://a/", "//b\tc/", "letters, digits");
 }
 
-static void an_origin_is_scheme_host_and_port_attack_a15(void **state)
+static void a15_an_origin_is_scheme_host_and_port(void **state)
 {
     (void)state;
     static const struct {
@@ -192,7 +192,7 @@ int main(void)
         cmocka_unit_test(a_reference_is_resolved_rfc_3986_5_4),
         cmocka_unit_test(a_unix_socket_is_not_left),
         cmocka_unit_test(where_nobody_follows),
-        cmocka_unit_test(an_origin_is_scheme_host_and_port_attack_a15),
+        cmocka_unit_test(a15_an_origin_is_scheme_host_and_port),
         cmocka_unit_test(a_location_is_shown_without_credentials_and_not_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

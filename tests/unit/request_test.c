@@ -279,7 +279,7 @@ static void a_version_other_than_13_is_refused_with_426_rfc_4_2_2(void **state)
     assert_refused(LINE HOST UPGRADE CONNECTION "Sec-WebSocket-Version: 8\r\n" END, 426, "be 13");
 }
 
-static void a_request_with_a_body_is_refused_attack_a5(void **state)
+static void a5_a_request_with_a_body_is_refused(void **state)
 {
     (void)state;
     assert_good(WITH("Content-Length: 0\r\n"));
@@ -294,7 +294,7 @@ static void a_request_with_a_body_is_refused_attack_a5(void **state)
     assert_refused(WITH("Transfer-Encoding: identity\r\n"), 400, "Transfer-Encoding");
 }
 
-static void what_is_not_strict_in_a_request_is_refused_attack_a14(void **state)
+static void a14_what_is_not_strict_in_a_request_is_refused(void **state)
 {
     (void)state;
     assert_refused(WITH("A: b\nC: d\r\n"), 400, "CRLF");
@@ -305,7 +305,7 @@ static void what_is_not_strict_in_a_request_is_refused_attack_a14(void **state)
     assert_good(WITH("A: \xc3\xbc\xff\r\n"));
 }
 
-static void more_than_64_headers_are_refused_attack_a2(void **state)
+static void a2_more_than_64_headers_are_refused(void **state)
 {
     (void)state;
     for (int more = 59; more <= 60; more++) {
@@ -375,7 +375,7 @@ static void a_plain_get_or_head_is_good_where_it_is_wanted(void **state)
     assert_plain(LINE HOST "Content-Length: 0\r\n" END, "GET");
 }
 
-static void a_plain_request_is_as_strict_as_any_attack_a14(void **state)
+static void a14_a_plain_request_is_as_strict_as_any(void **state)
 {
     (void)state;
     assert_plain_refused("POST /chat HTTP/1.1\r\n" HOST END, 405, "GET and HEAD");
@@ -454,7 +454,7 @@ static void all_headers_can_be_walked(void **state)
 
 /* RFC 9110 7.6.1 lets a header be named in Connection, for the next hop to drop:
  * we are the last, and believe no proxy anyway. */
-static void a_proxys_headers_are_headers_like_any_other_attack_a11(void **state)
+static void a11_a_proxys_headers_are_headers_like_any_other(void **state)
 {
     (void)state;
     vt_head head;
@@ -559,7 +559,7 @@ static void the_offered_subprotocols_are_bounded(void **state)
     }
 }
 
-static void spaces_in_a_list_are_linear_work_attack_a6(void **state)
+static void a6_spaces_in_a_list_are_linear_work(void **state)
 {
     (void)state;
     static char text[LIMIT];
@@ -669,22 +669,22 @@ int main(void)
         cmocka_unit_test(a_key_comes_once_rfc_11_3_1),
         cmocka_unit_test(a_key_is_base64_of_16_bytes_rfc_4_2_1),
         cmocka_unit_test(a_version_other_than_13_is_refused_with_426_rfc_4_2_2),
-        cmocka_unit_test(a_request_with_a_body_is_refused_attack_a5),
-        cmocka_unit_test(what_is_not_strict_in_a_request_is_refused_attack_a14),
-        cmocka_unit_test(more_than_64_headers_are_refused_attack_a2),
+        cmocka_unit_test(a5_a_request_with_a_body_is_refused),
+        cmocka_unit_test(a14_what_is_not_strict_in_a_request_is_refused),
+        cmocka_unit_test(a2_more_than_64_headers_are_refused),
         cmocka_unit_test(origin_and_unknown_headers_are_for_the_application_rfc_4_2_1),
         cmocka_unit_test(a_plain_get_or_head_is_good_where_it_is_wanted),
-        cmocka_unit_test(a_plain_request_is_as_strict_as_any_attack_a14),
+        cmocka_unit_test(a14_a_plain_request_is_as_strict_as_any),
         cmocka_unit_test(who_wants_a_websocket_is_never_taken_for_a_plain_request),
         cmocka_unit_test(the_parameters_of_a_query_come_decoded),
         cmocka_unit_test(all_headers_can_be_walked),
-        cmocka_unit_test(a_proxys_headers_are_headers_like_any_other_attack_a11),
+        cmocka_unit_test(a11_a_proxys_headers_are_headers_like_any_other),
         cmocka_unit_test(the_offered_subprotocols_can_be_walked),
         cmocka_unit_test(an_origin_comes_once_rfc_6454_7_3),
         cmocka_unit_test(the_server_chooses_one_of_the_offered_subprotocols_rfc_4_2_2),
         cmocka_unit_test(offered_subprotocols_are_distinct_tokens_rfc_4_1),
         cmocka_unit_test(the_offered_subprotocols_are_bounded),
-        cmocka_unit_test(spaces_in_a_list_are_linear_work_attack_a6),
+        cmocka_unit_test(a6_spaces_in_a_list_are_linear_work),
         cmocka_unit_test(a_written_request_has_all_that_the_rfc_wants_rfc_4_1),
         cmocka_unit_test(a_long_request_is_written_whole),
         cmocka_unit_test(mutated_requests_are_refused_or_good_and_never_worse),

@@ -148,7 +148,7 @@ static void a_405_names_the_methods_that_are_allowed_rfc_9110_15_5_6(void **stat
                   "Content-Length: 0\r\nConnection: close\r\nallow: GET, HEAD\r\n\r\n");
 }
 
-static void what_an_application_answers_is_checked_attack_a12(void **state)
+static void a12_what_an_application_answers_is_checked(void **state)
 {
     (void)state;
     static const char *const two[] = {"A: b", "C: d\r\nE: f", NULL};
@@ -481,7 +481,7 @@ int main(void)
         cmocka_unit_test(the_answer_to_a_head_has_its_length_and_no_body_rfc_9110_9_3_2),
         cmocka_unit_test(a_426_names_the_version_that_we_speak_rfc_4_4),
         cmocka_unit_test(a_405_names_the_methods_that_are_allowed_rfc_9110_15_5_6),
-        cmocka_unit_test(what_an_application_answers_is_checked_attack_a12),
+        cmocka_unit_test(a12_what_an_application_answers_is_checked),
         cmocka_unit_test(the_answer_of_the_rfc_is_accepted_rfc_1_3),
         cmocka_unit_test(a_101_must_upgrade_to_websocket_rfc_4_1),
         cmocka_unit_test(a_101_must_have_connection_upgrade_rfc_4_1),

@@ -424,7 +424,7 @@ static void an_answer_may_come_later_and_once(void **state)
     assert_int_equal(vital_respond(self.asking, NULL), VITAL_EINVAL);
 }
 
-static void a_line_break_in_an_answer_is_refused_attack_a12(void **state)
+static void a12_a_line_break_in_an_answer_is_refused(void **state)
 {
     live *test = *state;
     static const char *const headers[] = {"X-Name: you\r\nSet-Cookie: id=1", NULL};
@@ -497,7 +497,7 @@ static void a_plain_request_is_answered_by_a_bare_status_too(void **state)
     }
 }
 
-static void who_a_proxy_says_it_speaks_for_is_not_believed_attack_a11(void **state)
+static void a11_who_a_proxy_says_it_speaks_for_is_not_believed(void **state)
 {
     live *test = *state;
     static const char request[] =
@@ -736,10 +736,10 @@ int main(void)
         live_test(a_refusal_may_have_headers_and_a_body),
         live_test(an_upgrade_may_have_headers_and_a_subprotocol_of_ones_choice),
         live_test(an_answer_may_come_later_and_once),
-        live_test(a_line_break_in_an_answer_is_refused_attack_a12),
+        live_test(a12_a_line_break_in_an_answer_is_refused),
         live_test(a_page_is_served_beside_the_websocket),
         live_test(a_plain_request_is_answered_by_a_bare_status_too),
-        live_test(who_a_proxy_says_it_speaks_for_is_not_believed_attack_a11),
+        live_test(a11_who_a_proxy_says_it_speaks_for_is_not_believed),
         live_test(who_says_nothing_is_answered_408_and_let_go),
         live_test(above_the_limit_of_connections_everybody_gets_503),
         live_test(draining_nobody_is_told_later),

@@ -125,7 +125,7 @@ static void within_the_origin_everything_is_taken_along(void **state)
     vt_target_finish(&target);
 }
 
-static void to_another_origin_nothing_is_taken_along_attack_a15(void **state)
+static void a15_to_another_origin_nothing_is_taken_along(void **state)
 {
     (void)state;
     static const char *const all[] = {"ws://other:9/", "ws://h:10/", "ws://h/", "wss://h:9/",
@@ -206,7 +206,7 @@ int main(void)
         cmocka_unit_test(credentials_become_a_header_beside_the_others),
         cmocka_unit_test(who_one_is_must_be_clear),
         cmocka_unit_test(within_the_origin_everything_is_taken_along),
-        cmocka_unit_test(to_another_origin_nothing_is_taken_along_attack_a15),
+        cmocka_unit_test(a15_to_another_origin_nothing_is_taken_along),
         cmocka_unit_test(tls_is_gained_and_never_given_up),
         cmocka_unit_test(a_loop_ends),
         cmocka_unit_test(finishing_accepts_zeroed),

@@ -439,8 +439,7 @@ static void whose_certificate_it_is_is_known_when_it_is_asked(void **state)
     leave(test, &seen);
 }
 
-static void
-a_redirect_leads_into_tls_and_to_strangers_without_a_certificate_attack_a15(void **state)
+static void a15_a_redirect_leads_into_tls_and_to_strangers_without_a_certificate(void **state)
 {
     live *test = *state;
     const vital_tls asks = {.cert_file = pki.server_pem, .ca_file = pki.ca, .cert_optional = true};
@@ -804,7 +803,7 @@ int main(void)
         live_test(the_system_s_store_is_read_once_for_all_clients_of_a_loop),
         live_test(clients_are_known_by_their_certificates),
         live_test(whose_certificate_it_is_is_known_when_it_is_asked),
-        live_test(a_redirect_leads_into_tls_and_to_strangers_without_a_certificate_attack_a15),
+        live_test(a15_a_redirect_leads_into_tls_and_to_strangers_without_a_certificate),
         live_test(certificates_are_renewed_and_nobody_is_dropped),
         live_test(options_that_cannot_work_are_refused_in_a_sentence),
         live_test(e11_a_stream_that_ends_without_close_notify_is_cut),
