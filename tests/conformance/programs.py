@@ -69,9 +69,17 @@ class Program:
             if event.name in ("end", "problem"):
                 raise Failure(f"instead of {name}: {event.name} {dict(event)}")
 
-    @property
-    def descriptors(self):
+    def count_descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    async def leak(self):
+        """Waits until all connections have left nothing behind; else says what has stayed."""
+        for _ in range(200):  # what is closed politely is read for two seconds more
+            more = self.count_descriptors() - self.descriptors
+            if more <= 0:
+                return ""
+            await asyncio.sleep(0.1)
+        return f"{self.words[0]} has {more} descriptors more than before its first connection"
 
     async def stop(self):
         """Ends it. Returns what is wrong with how it ended; "" if nothing is."""
@@ -111,6 +119,7 @@ class Serve(Program):
     async def start(self):
         await super().start()
         self.url = (await self.event("", "listening"))["url"]
+        self.descriptors = self.count_descriptors()
 
     def ask_to_end(self):
         self.process.terminate()
@@ -128,6 +137,12 @@ class Subject(Program):
     def __init__(self):
         super().__init__([SUBJECT])
         self._last_id = 0
+        self.descriptors = 0
+
+    async def start(self):
+        await super().start()
+        await self.listen({})  # then its loop is there
+        self.descriptors = self.count_descriptors()
 
     def read(self, line):
         name, number, peer, *fields = line.split("\t")
@@ -158,7 +173,9 @@ class Subject(Program):
         """The URL of a server with these settings."""
         self._last_id += 1
         self.order("listen", -self._last_id, "127.0.0.1:0", settings)
-        return (await self.event(-self._last_id, "listening"))["url"]
+        url = (await self.event(-self._last_id, "listening"))["url"]
+        self.descriptors += 1
+        return url
 
     def ask_to_end(self):
         self.process.stdin.close()

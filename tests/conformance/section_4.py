@@ -42,12 +42,12 @@ def takes(book, requirement, sentence, edit, check=None, **options):
     book.add(requirement, sentence, play, roles=(SERVER,), opened=False, **options)
 
 
-def refuses(book, requirement, sentence, status, edit, in_words=True, **options):
+def refuses(book, requirement, sentence, status, edit, in_words=True, body=True, **options):
     """The request, changed by edit, gets this status, perhaps a body that says why, and the end
     of the stream."""
     async def play(peer):
         await ask(peer, edit)
-        await refused(peer, status, in_words)
+        await refused(peer, status, in_words, body)
     book.add(requirement, sentence, play, roles=(SERVER,), opened=False, **options)
 
 
@@ -82,7 +82,7 @@ async def opened(peer, check=None, compressed=False):
     await peer.goodbye()
 
 
-async def refused(peer, status, in_words=True):
+async def refused(peer, status, in_words=True, with_body=True):
     answer = await peer.head()
     if answer.status != status:
         raise Failure(f"it answered {answer.line!r}, not {status}: {peer.rest[:200]!r}")
@@ -98,7 +98,8 @@ async def refused(peer, status, in_words=True):
     body = peer.rest
     while got := await peer.read():
         body += got
-    wire.require(len(body) == size, f"{len(body)} bytes of body, not {size}")
+    size_wanted = size if with_body else 0  # RFC 9110 9.3.2: HEAD has the length, not the body
+    wire.require(len(body) == size_wanted, f"{len(body)} bytes of body, not {size_wanted}")
     wire.require(size > 0 or not in_words, "no word why")
 
 
@@ -118,6 +119,8 @@ def request_line(book):
                    "PRI"):
         refuses(book, one, f"the method {method} is not GET", 405,
                 lambda head, method=method: head.under(f"{method} / HTTP/1.1"))
+    refuses(book, one, "HEAD is not GET, and is answered without a body", 405,
+            lambda head: head.under("HEAD / HTTP/1.1"), body=False)
     for line in ("GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET  / HTTP/1.1", "GET /  HTTP/1.1",
                  "GET\t/\tHTTP/1.1", "GET / HTTP/1.1\t", "GET / HTTP/11", "GET / HTTP/1.10",
                  "GET / HTTP/01.1", "GET / HTTP/1.", "GET / http/1.1", "GET / HTTP 1.1",

@@ -10,6 +10,7 @@ all of them. $VITAL and $SUBJECT name the programs.
 import argparse
 import asyncio
 import dataclasses
+import pathlib
 import re
 import sys
 import time
@@ -137,8 +138,10 @@ async def run(cases, report):
 
     await asyncio.gather(*(one(number, case) for number, case in enumerate(cases, 1)))
     for program in servers.all:
-        problem = await program.stop()
-        report.note("", "", f"{' '.join(program.words[:2])} ends well after all that", problem)
+        name = " ".join([pathlib.Path(program.words[0]).name, *program.words[1:2],
+                         *program.words[9:]])
+        report.note("", "", f"{name} has no descriptor left of all that", await program.leak())
+        report.note("", "", f"{name} ends well after all that", await program.stop())
 
 
 def chosen(cases, options):
