@@ -60,6 +60,8 @@ typedef struct vital_policy {
     vital_compression compression;
     vital_compressor *compressor; /* borrowed; NULL: each engine has one of its own
                                      while compression is agreed on */
+    vital_stats *stats;           /* borrowed, must outlive the engines; counts what happens
+                                     to them, all but `lag` and `stalled_us`. NULL: nobody does */
     const char *host;             /* client: the Host header */
     const char *path;             /* client: path and query */
     const char *const *headers;   /* client: "Name: value" */

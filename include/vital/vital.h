@@ -270,6 +270,45 @@ typedef struct vital_events {
     void (*close)(vital_conn *conn, const vital_verdict *verdict);
 } vital_events;
 
+/* --------------------------------------------------------------- statistics */
+
+/* Times, counted by their size: from 16 us to 67 s in buckets of which the next is
+ * at most a quarter larger, below and above them one each. */
+enum { VITAL_BUCKETS = 90 };
+typedef struct vital_histogram {
+    uint64_t count;
+    int64_t sum_us;
+    uint64_t buckets[VITAL_BUCKETS];
+} vital_histogram;
+
+/* The longest time in that bucket; INT64_MAX for the last one, and beyond. */
+int64_t vital_bucket_us(size_t bucket);
+
+/* Of a loop, since it was created; `open` and `queue_bytes` are of now. An attempt
+ * that did not open is in `failed`, an open connection that lost its socket in
+ * `closed`, each under its verdict's cause. */
+typedef struct vital_stats {
+    uint64_t open;
+    uint64_t opened;
+    uint64_t failed[VITAL_CAUSE_COUNT];
+    uint64_t closed[VITAL_CAUSE_COUNT];
+    uint64_t requests; /* plain HTTP requests that were answered */
+    uint64_t beats_sent;
+    uint64_t beats_answered;
+    uint64_t beats_late;       /* of our beats, those that made a connection doubtful */
+    uint64_t beats_heard;      /* of the peers: their pings, and their in-band beats */
+    uint64_t queue_bytes;      /* accepted, and not sent */
+    vital_histogram rtt;       /* of answered beats */
+    vital_histogram detection; /* of those lost as SILENT: how long nothing had been heard */
+    vital_histogram lag;       /* how late the loop was, whenever it was due */
+    int64_t stalled_us;        /* lateness of ours that was held against no peer */
+} vital_stats;
+
+/* On the loop's thread; vital_loop_post() leads there. */
+void vital_loop_stats(const vital_loop *loop, vital_stats *out);
+/* Several loops, as if they were one. */
+void vital_stats_add(vital_stats *sum, const vital_stats *more);
+
 /* --------------------------------------------------------------------- loop */
 
 int vital_loop_create(vital_loop **out);

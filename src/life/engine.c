@@ -84,11 +84,14 @@ void vital_engine_destroy(vital_engine *engine)
 {
     if (engine == NULL)
         return;
+    if (engine->state >= VT_OPEN && engine->state <= VT_ENDING && engine->opened_us >= 0)
+        vt_stats_abandoned(engine->policy->stats);
     vt_ending_finish(&engine->ending);
     vt_opening_finish(engine->opening);
     free(engine->opening);
     vt_reader_finish(&engine->reader);
     vt_outbox_finish(&engine->outbox);
+    vt_engine_count_queue(engine);
     stop_packing(engine);
     vt_engine_forget_flow(engine);
     free(engine->subprotocol);
@@ -121,6 +124,7 @@ static void forget_socket(vital_engine *engine)
         vt_outbox_clear(&engine->outbox);
     else
         vt_outbox_rewind(&engine->outbox);
+    vt_engine_count_queue(engine);
 }
 
 /* ------------------------------------------------------------------ bytes in */
@@ -148,7 +152,7 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
 
 static void prove(vital_engine *engine, vital_clock clock, bool exact)
 {
-    vt_heartbeat_answered(&engine->heart, clock, exact);
+    vt_stats_answered(engine->policy->stats, vt_heartbeat_answered(&engine->heart, clock, exact));
     /* TCP keeps order: who answered the beat has received all that went before. */
     engine->confirmed = engine->beat.proves;
 }
@@ -162,6 +166,7 @@ static bool take_text(vital_engine *engine, vital_clock clock, vital_bytes text)
             prove(engine, clock, false);
         return false;
     case VT_BEAT_TEXT_ASKS:
+        vt_stats_beat(engine->policy->stats, VT_STATS_HEARD);
         if (vt_outbox_answer(&engine->outbox, vital_text(engine->policy->heartbeat.reply)) != 0)
             vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
         return false;
@@ -215,6 +220,7 @@ static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *it
         return item->type == VT_ITEM_BINARY || !item->first || !item->last ||
                take_text(engine, clock, bytes);
     case VT_ITEM_PING:
+        vt_stats_beat(engine->policy->stats, VT_STATS_HEARD);
         if (within_budget(engine, clock) && vt_outbox_pong(&engine->outbox, bytes) != 0)
             vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
         return false;
@@ -340,12 +346,14 @@ void vital_engine_written(vital_engine *engine, vital_clock clock, size_t size)
         return;
     engine->stalled_us = clock.stalled_us;
     vt_outbox_left left = vt_outbox_written(&engine->outbox, size);
+    vt_engine_count_queue(engine);
     vt_engine_progressed(engine, clock);
 
     if (engine->state == VT_OPEN || engine->state == VT_CLOSING) {
         vt_heartbeat_spoke(&engine->heart, clock);
         if (left.beat) {
             vt_heartbeat_left(&engine->heart, clock);
+            vt_stats_beat(engine->policy->stats, VT_STATS_SENT);
             vt_beat_left(&engine->beat, &engine->policy->heartbeat, left.confirms,
                          engine->heart.owed > 0);
         }
@@ -397,6 +405,7 @@ static void tick_open(vital_engine *engine, vital_clock clock)
             vt_engine_lose_without_memory(engine, clock);
         break;
     case VT_BEAT_DOUBT:
+        vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
         vt_engine_flag(engine, VITAL_EVENT_HEALTH);
         break;
     case VT_BEAT_LOST:
@@ -497,7 +506,10 @@ int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind, 
     if (is_text(kind) && !vt_utf8_valid(message.data, message.size))
         return VITAL_EINVAL;
     int error = make_room(engine, message.size);
-    return error != 0 ? error : vt_outbox_message(&engine->outbox, kind, message);
+    if (error == 0)
+        error = vt_outbox_message(&engine->outbox, kind, message);
+    vt_engine_count_queue(engine);
+    return error;
 }
 
 int vital_engine_send_piece(vital_engine *engine, vital_clock clock, vital_kind kind,
@@ -521,6 +533,7 @@ int vital_engine_send_piece(vital_engine *engine, vital_clock clock, vital_kind 
     int error = make_room(engine, piece.size);
     if (error == 0)
         error = vt_outbox_piece(&engine->outbox, kind, piece, place);
+    vt_engine_count_queue(engine);
     if (error != 0)
         return error;
     engine->piece_kind = kind;

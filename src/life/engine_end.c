@@ -90,6 +90,9 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
     ending->unsent = engine->outbox.accepted - engine->outbox.written;
     ending->unconfirmed = engine->outbox.written - engine->confirmed;
     engine->confirmed = engine->outbox.written; /* reported once */
+    if (!engine->served)
+        vt_stats_lost(engine->policy->stats, ending->cause, engine->opened_us >= 0);
+    vt_engine_count_queue(engine);
     plan_return(engine);
 
     engine->input = (vt_input){NULL, 0};
@@ -141,6 +144,7 @@ static void write_farewell(vital_engine *engine)
 void vt_engine_lose_silent(vital_engine *engine, vital_clock clock)
 {
     engine->ending.could_not_send = !vt_heartbeat_waiting(&engine->heart);
+    vt_stats_detected(engine->policy->stats, clock.now_us - engine->heart.heard_us);
     write_farewell(engine);
     vt_engine_lose_for(engine, clock, VITAL_SILENT, VT_CLOSE_ABNORMAL, NULL);
 }

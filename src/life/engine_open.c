@@ -78,6 +78,7 @@ static void open_up(vital_engine *engine, vital_clock clock, const vital_respons
     engine->state = VT_OPEN;
     engine->opened_us = clock.now_us;
     engine->told_health = VITAL_ALIVE;
+    vt_stats_opened(engine->policy->stats);
     vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
     vt_engine_flag(engine, VITAL_EVENT_OPEN);
     vt_engine_tell_drain(engine);
@@ -151,12 +152,15 @@ int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_re
         accept(engine, clock, response);
         return 0;
     }
-    if (upgrade)
+    if (upgrade) {
         vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL,
                          "the application refused this request");
-    else
+    } else {
         vt_ending_decide(&engine->ending, VITAL_CLOSED_BY_US, VT_CLOSE_ABNORMAL,
                          "a plain HTTP request was answered");
+        vt_stats_served(engine->policy->stats);
+        engine->served = true;
+    }
     answer(engine, clock, response);
     return 0;
 }

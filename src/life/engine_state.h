@@ -16,6 +16,7 @@
 #include "outbox.h"
 #include "packing.h"
 #include "reader.h"
+#include "stats.h"
 #include "utf8.h"
 
 /* Drawn in engine.c. */
@@ -50,6 +51,7 @@ struct vital_engine {
     bool await_end;  /* ENDING: for the server to end the stream */
     bool leaving;    /* vital_engine_close() was called: there is no way back */
     bool want_drain;
+    bool served; /* server: a plain request has its answer */
     vital_health told_health;
 
     vt_reader_rules rules;
@@ -67,10 +69,11 @@ struct vital_engine {
     vt_backoff backoff;
     vt_ending ending;
 
-    uint64_t confirmed; /* messages proven received, or already reported */
-    char *subprotocol;  /* owned; NULL: none */
-    const char *late;   /* CONNECTING: what a time-out would mean; NULL: not told */
-    int64_t opened_us;  /* -1: this socket has not been open */
+    size_t queue_counted; /* of the queue, what the statistics know of */
+    uint64_t confirmed;   /* messages proven received, or already reported */
+    char *subprotocol;    /* owned; NULL: none */
+    const char *late;     /* CONNECTING: what a time-out would mean; NULL: not told */
+    int64_t opened_us;    /* -1: this socket has not been open */
 
     int64_t deadline_us; /* of the state; and the stalls when it was set */
     int64_t deadline_stalled_us;
@@ -96,6 +99,14 @@ static inline bool vt_engine_has_stream(const vital_engine *engine)
 }
 
 /* ---- engine.c */
+
+/* The queue has changed: so do the statistics. */
+static inline void vt_engine_count_queue(vital_engine *engine)
+{
+    size_t bytes = engine->outbox.queued_bytes;
+    vt_stats_queue(engine->policy->stats, engine->queue_counted, bytes);
+    engine->queue_counted = bytes;
+}
 
 /* Who was told that the queue is full hears once that half of it is free. */
 void vt_engine_tell_drain(vital_engine *engine);

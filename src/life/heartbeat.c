@@ -105,7 +105,7 @@ static void measure(vt_heartbeat *heart, int64_t rtt_us)
     heart->srtt_us += (rtt_us - heart->srtt_us) / 8;
 }
 
-void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact)
+int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact)
 {
     assert(heart->state == VT_BEAT_OUT);
     heart->state = VT_BEAT_QUIET;
@@ -116,8 +116,10 @@ void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact)
     bool slept = clock.now_us - heart->left_us != awake_us(clock) - heart->left_awake_us;
     bool another = !exact && heart->owed > 0;
     heart->owed = another ? heart->owed - 1 : 0;
-    if (!slept && !another && !heart->blurred)
-        measure(heart, clock.now_us - heart->left_us);
+    if (slept || another || heart->blurred)
+        return -1;
+    measure(heart, clock.now_us - heart->left_us);
+    return heart->rtt_us;
 }
 
 bool vt_heartbeat_pause(vt_heartbeat *heart, vital_clock clock, bool pause)

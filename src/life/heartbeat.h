@@ -77,8 +77,9 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock);
 void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock); /* any byte left */
 void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);  /* the beat has wholly left */
-/* A matched answer came. `exact`: it can be the answer to no other beat. */
-void vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);
+/* A matched answer came. `exact`: it can be the answer to no other beat. The round
+ * trip in us; -1 if this one could not be measured. */
+int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);
 
 /* It is our own doing that the beat has not left yet. */
 void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock);

@@ -66,7 +66,8 @@ extern const vt_backend vt_backend_epoll;
 struct vital_loop {
     const vt_backend *backend;
     vital_clock clock;
-    int64_t due_us; /* when we said that we would be back; later is our lateness */
+    int64_t due_us;    /* when we said that we would be back; later is our lateness */
+    vital_stats stats; /* all but stalled_us, which is the clock's */
     vt_wheel wheel;
     vt_random random;
     bool stop;

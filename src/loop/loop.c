@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "backend.h"
+#include "histogram.h"
 
 enum {
     /* One turn of the wheel's 2048 slots is 41 s, more than a beat's interval. */
@@ -123,8 +124,12 @@ static void count_lateness(vital_loop *loop, int64_t late_us)
 void vt_loop_woke(vital_loop *loop)
 {
     loop->clock.now_us = loop->backend->now_us(loop);
-    if (loop->due_us != INT64_MAX)
-        count_lateness(loop, loop->clock.now_us - loop->due_us);
+    if (loop->due_us == INT64_MAX)
+        return;
+    int64_t late_us = loop->clock.now_us - loop->due_us;
+    if (late_us >= 0) /* else it is something else that woke us */
+        vt_histogram_note(&loop->stats.lag, late_us);
+    count_lateness(loop, late_us);
 }
 
 /* Callbacks have run: the time that they took was not spent on the peers. */
@@ -359,6 +364,17 @@ static void fill(void *random, void *out, size_t size)
 vital_entropy vt_loop_entropy(vital_loop *loop)
 {
     return (vital_entropy){fill, &loop->random};
+}
+
+vital_stats *vt_loop_stats(vital_loop *loop)
+{
+    return &loop->stats;
+}
+
+void vital_loop_stats(const vital_loop *loop, vital_stats *out)
+{
+    *out = loop->stats;
+    out->stalled_us = loop->clock.stalled_us;
 }
 
 int vt_loop_fail(vital_loop *loop, int error, const char *format, ...)

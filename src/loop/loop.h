@@ -155,6 +155,9 @@ vital_clock vt_loop_clock(const vital_loop *loop); /* of this turn */
 vital_clock vt_loop_clock_now(vital_loop *loop);   /* read again */
 vital_entropy vt_loop_entropy(vital_loop *loop);
 
+/* For the loop's connections to count in, as long as the loop. */
+vital_stats *vt_loop_stats(vital_loop *loop);
+
 /* Keeps the sentence for vital_loop_problem() and returns the error. */
 int vt_loop_fail(vital_loop *loop, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -235,6 +235,7 @@ static int make_policy(struct client *client, vital_loop *loop,
         .path = client->target.asked.path,
         .headers = (const char *const *)client->target.headers,
         .follow = true,
+        .stats = vt_loop_stats(loop),
         .subprotocols = (const char *const *)client->subprotocols,
     };
     client->policy.heartbeat.text = client->texts[0];

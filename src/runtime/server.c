@@ -97,6 +97,7 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
     return;
 
 refuse:
+    vt_loop_stats(server->loop)->failed[VITAL_OVERFLOW]++;
     vt_stream_close(stream, VT_END_POLITE, farewell);
 }
 
@@ -162,6 +163,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .secure = options->tls.cert_file != NULL,
         .ask = options->events.accept != NULL,
         .http = options->events.http != NULL,
+        .stats = vt_loop_stats(server->loop),
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];

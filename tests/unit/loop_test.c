@@ -338,6 +338,31 @@ static void being_on_time_is_no_lateness(void **state)
     finish(&clock);
 }
 
+static void lateness_is_counted_whenever_something_was_due(void **state)
+{
+    (void)state;
+    alarm_clock clock;
+    vital_stats stats;
+    start(&clock, 't');
+    for (int i = 1; i <= 10; i++) {
+        arm(&clock, i * 100 * MS);
+        while (clock.fired < i)
+            step(-1);
+    }
+    vital_loop_stats(the.loop, &stats);
+    assert_in_range(stats.lag.count, 10, 20);
+    assert_int_equal(stats.lag.buckets[0], stats.lag.count);
+
+    arm(&clock, 300 * MS);
+    step(0);
+    the.fake->now_us += 500 * MS;
+    step(0);
+    vital_loop_stats(the.loop, &stats);
+    assert_in_range(stats.lag.sum_us, 180 * MS, 200 * MS);
+    assert_int_equal(stats.stalled_us, stalled_us());
+    finish(&clock);
+}
+
 static void the_time_of_a_busy_callback_is_ours(void **state)
 {
     (void)state;
@@ -1030,6 +1055,7 @@ int main(void)
         loop_test(a_timer_may_finish_another_that_is_due_as_well),
         loop_test(a_timer_may_finish_itself),
         loop_test(being_on_time_is_no_lateness),
+        loop_test(lateness_is_counted_whenever_something_was_due),
         loop_test(the_time_of_a_busy_callback_is_ours),
         loop_test(a_little_lateness_is_noise),
         loop_test(a_wait_that_ends_late_is_ours),
