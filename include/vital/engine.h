@@ -159,13 +159,14 @@ void vital_engine_tick(vital_engine *engine, vital_clock clock);
 
 bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out);
 
-/* As vital_send(), vital_send_piece(), vital_ping(), vital_close(). */
+/* As vital_send(), vital_send_piece(), vital_ping(), vital_close(), vital_cut(). */
 int vital_engine_send(vital_engine *engine, vital_clock clock, vital_kind kind,
                       vital_bytes message);
 int vital_engine_send_piece(vital_engine *engine, vital_clock clock, vital_kind kind,
                             vital_bytes piece, unsigned place);
 int vital_engine_ping(vital_engine *engine, vital_clock clock, vital_bytes payload);
 void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, const char *reason);
+void vital_engine_cut(vital_engine *engine, vital_clock clock);
 
 /* As vital_pause(). A caller whose engine is paused reads no more from its stream:
  * what is left of the bytes that it has lent is copied. After a resumption, which

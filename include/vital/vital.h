@@ -423,6 +423,10 @@ void vital_pause(vital_conn *conn, bool pause);
  * A connection that is away ends at once. */
 void vital_close(vital_conn *conn, uint16_t code, const char *reason);
 
+/* The same without a goodbye, and at once: the peer finds its stream cut. What is
+ * queued is lost, and the verdict says how much that was. */
+void vital_cut(vital_conn *conn);
+
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
 size_t vital_conn_queued(const vital_conn *conn); /* bytes accepted, not sent */
 /* "192.0.2.7:51234", perhaps a proxy's; "" while away. */

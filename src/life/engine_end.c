@@ -264,6 +264,18 @@ void vital_engine_close(vital_engine *engine, vital_clock clock, uint16_t code, 
     set_limits(engine, clock);
 }
 
+void vital_engine_cut(vital_engine *engine, vital_clock clock)
+{
+    if (!vt_engine_has_stream(engine)) {
+        vital_engine_close(engine, clock, VT_CLOSE_NORMAL, NULL);
+        return;
+    }
+    engine->leaving = true;
+    vt_ending_decide(&engine->ending, VITAL_CLOSED_BY_US, VT_CLOSE_ABNORMAL,
+                     "it was cut without a goodbye");
+    vt_engine_lose(engine, clock);
+}
+
 void vt_engine_take_close(vital_engine *engine, vital_clock clock, const vt_item *item)
 {
     vt_ending *ending = &engine->ending;

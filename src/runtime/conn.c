@@ -409,6 +409,16 @@ void vital_close(vital_conn *conn, uint16_t code, const char *reason)
     vt_conn_touch(conn);
 }
 
+void vital_cut(vital_conn *conn)
+{
+    if (conn == NULL || conn->engine == NULL)
+        return;
+    vital_engine_cut(conn->engine, vt_loop_clock_now(conn->loop));
+    if (conn->owner->abandon != NULL)
+        conn->owner->abandon(conn);
+    vt_conn_touch(conn);
+}
+
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out)
 {
     vital_engine_pulse(conn->engine, vt_loop_clock_now(conn->loop), out);

@@ -511,6 +511,46 @@ static void who_is_on_the_way_closes_at_once_too(void **state)
     }
 }
 
+static void a_cut_is_the_end_without_a_goodbye(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    client.room = 0;
+    send_text(&client, "never leaves");
+    vital_engine_cut(client.engine, now);
+    settle(&client);
+    assert_log(&client, "CLOSED_BY_US");
+    assert_int_equal(client.wire.size, 0);
+    assert_true(client.verdict.final);
+    assert_int_equal(client.verdict.code, VT_CLOSE_ABNORMAL);
+    assert_int_equal(client.verdict.unsent, 1);
+    assert_string_equal(client.verdict.text,
+                        "We closed the connection; it was cut without a goodbye. "
+                        "1 message was not sent.");
+    vital_engine_cut(client.engine, now);
+    settle(&client);
+    assert_log(&client, "");
+}
+
+static void a_cut_ends_a_goodbye_and_what_has_no_socket_too(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    vital_engine_close(client.engine, now, VT_CLOSE_NORMAL, "enough");
+    vital_engine_cut(client.engine, now);
+    settle(&client);
+    assert_log(&client, "CLOSED_BY_US");
+    finish_pair();
+
+    open_usual_pair();
+    lose_stream(&client, 0);
+    assert_log(&client, "CUT");
+    vital_engine_cut(client.engine, now);
+    settle(&client);
+    assert_log(&client, "CLOSED_BY_US");
+    assert_true(client.verdict.final);
+}
+
 static void after_the_end_nothing_happens_any_more(void **state)
 {
     (void)state;
@@ -762,6 +802,8 @@ int main(void)
         TEST(a_stream_that_ends_during_our_goodbye_was_closed_by_us),
         TEST(who_is_away_closes_at_once_and_for_good),
         TEST(who_is_on_the_way_closes_at_once_too),
+        TEST(a_cut_is_the_end_without_a_goodbye),
+        TEST(a_cut_ends_a_goodbye_and_what_has_no_socket_too),
         TEST(after_the_end_nothing_happens_any_more),
         TEST(a_violation_ends_with_its_code_told_to_the_peer_rfc_7_1_7),
         TEST(a_violation_during_our_goodbye_is_the_peers_and_ends_at_once),

@@ -573,6 +573,30 @@ static void above_the_limit_of_connections_everybody_gets_503(void **state)
 
 /* -------------------------------------------------------------------- draining */
 
+static void whom_a_server_cuts_hears_no_goodbye_and_the_loop_has_counted_both(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    live_add_loop(test);
+    vital_server *server = serve(test->other, &server_seen);
+    join(test->loop, server, &seen);
+    step_until(test, server_seen.opens == 1 && seen.opens == 1, "they are connected");
+    vital_stats stats;
+    vital_loop_stats(test->other, &stats);
+    assert_int_equal(stats.open, 1);
+    vital_cut(server_seen.conn);
+    step_until(test, seen.closes == 1, "the client has lost it");
+    assert_int_equal(seen.verdict.cause, VITAL_CUT);
+    assert_int_equal(server_seen.verdict.cause, VITAL_CLOSED_BY_US);
+    vital_loop_stats(test->other, &stats);
+    assert_int_equal(stats.open, 0);
+    assert_int_equal(stats.closed[VITAL_CLOSED_BY_US], 1);
+    vital_loop_stats(test->loop, &stats);
+    assert_int_equal(stats.opened, 1);
+    assert_int_equal(stats.closed[VITAL_CUT], 1);
+    vital_cut(NULL);
+}
+
 static void draining_nobody_is_told_later(void **state)
 {
     live *test = *state;
@@ -742,6 +766,7 @@ int main(void)
         live_test(a11_who_a_proxy_says_it_speaks_for_is_not_believed),
         live_test(who_says_nothing_is_answered_408_and_let_go),
         live_test(above_the_limit_of_connections_everybody_gets_503),
+        live_test(whom_a_server_cuts_hears_no_goodbye_and_the_loop_has_counted_both),
         live_test(draining_nobody_is_told_later),
         live_test(draining_closes_everybody_with_the_code_and_the_reason),
         live_test(a_peer_that_does_not_answer_delays_a_drain_only_so_long),
