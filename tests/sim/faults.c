@@ -21,7 +21,10 @@ static sim_process *some_process(sim_life *life, const sim_fault *fault)
 
 static void disturb(sim_life *life, sim_process *process, int64_t for_us)
 {
-    int64_t until_us = vt_sim_now_us(life->sim) + for_us;
+    int64_t now_us = vt_sim_now_us(life->sim);
+    int64_t until_us = now_us + for_us;
+    if (process->disturbed_us < now_us)
+        process->struck_us = now_us;
     if (process->disturbed_us < until_us)
         process->disturbed_us = until_us;
     if (life->last_fault_us < until_us)
@@ -108,6 +111,7 @@ static void put_to_sleep(sim_life *life, sim_process *process, int64_t for_us)
     int64_t until_us = vt_sim_now_us(life->sim) + for_us;
     disturb(life, process, for_us);
     sim_host_cut(&life->net, process->host, until_us);
+    process->slept_us = until_us;
     vt_sim_sleep(process->loop, until_us);
 }
 

@@ -25,6 +25,7 @@ enum {
     NAIVE_HOST = 4,
     FIRST_CLIENT_HOST = 8,
     LARGE_BYTES = 200 * 1000,
+    SOON_US = 40 * 1000, /* within two ticks a timer has fired */
 };
 
 static const char SERVER_ADDRESS[] = "10.0.0.1:9001";
@@ -147,8 +148,9 @@ static void check_return(const sim_client *client)
     if (client->retry_us == INT64_MIN || late)
         return;
     if (began_us < client->retry_us || began_us > client->retry_us + TICK_US + NAME_US)
-        sim_violate(life, "%s returns %.3f s after the time that was told", client->watched.name,
-                    (double)(began_us - client->retry_us) / SECOND_US);
+        sim_violate(life, "%s returns %.3f s %s the time that was told", client->watched.name,
+                    (double)llabs(began_us - client->retry_us) / SECOND_US,
+                    began_us < client->retry_us ? "before" : "after");
 }
 
 static void client_open(vital_conn *conn, bool resumed)
@@ -178,6 +180,16 @@ static void account_for_messages(sim_client *client, const vital_verdict *verdic
         excuse(client, kept + 1, client->accepted);
 }
 
+/* If its process was stopped since the verdict, it begins by a time of its own. */
+static void begin_attempt(void *arg)
+{
+    sim_client *client = arg;
+    const sim_life *life = client->watched.life;
+    if (vt_sim_now_us(life->sim) == client->retry_us + SOON_US &&
+        client->process->disturbed_us < client->told_us)
+        client->tries_awake_us = vt_sim_awake_us(life->sim) - SOON_US;
+}
+
 /* By the retry table: a code or a status may have a window of its own, all else
  * is drawn by the backoff. */
 static void check_retry(sim_client *client, const vital_verdict *verdict)
@@ -200,7 +212,23 @@ static void check_retry(sim_client *client, const vital_verdict *verdict)
     client->longest_retries += verdict->retry_ms == MAX_MS;
     if (client->longest_retries >= 2)
         sim_violate(life, "%s waits for just the longest time, again: no jitter", name);
-    client->retry_us = vt_sim_now_us(life->sim) + verdict->retry_ms * 1000;
+    client->told_us = vt_sim_now_us(life->sim);
+    client->retry_us = client->told_us + verdict->retry_ms * 1000;
+    vt_sim_at_in(client->process->loop, client->retry_us + SOON_US, begin_attempt, client);
+}
+
+/* An attempt fails at its limit, if not for another reason before it. */
+static void check_attempt(const sim_client *client, const vital_verdict *verdict)
+{
+    enum { LIMIT_US = 10 * SECOND_US, TICKS_US = 60 * 1000, UNNOTICED_US = 150 * 1000 };
+    sim_life *life = client->watched.life;
+    int64_t took_us = vt_sim_awake_us(life->sim) - client->tries_awake_us;
+    if (client->tries_awake_us == INT64_MIN || verdict->open_ms >= 0)
+        return;
+    bool late = strstr(verdict->text, "within the time limit") != NULL;
+    if (late ? took_us < LIMIT_US : took_us > LIMIT_US + TICKS_US + UNNOTICED_US)
+        sim_violate(life, "%s tried for %.3f s, where the limit is 10 s: %s", client->watched.name,
+                    (double)took_us / SECOND_US, verdict->text);
 }
 
 static void client_close(vital_conn *conn, const vital_verdict *verdict)
@@ -209,8 +237,13 @@ static void client_close(vital_conn *conn, const vital_verdict *verdict)
     sim_life *life = client->watched.life;
     sim_watch_verdict(&client->watched, verdict);
     account_for_messages(client, verdict);
-    client->away_us = vt_sim_now_us(life->sim);
+    check_attempt(client, verdict);
+    client->tries_awake_us = INT64_MIN;
+    if (verdict->open_ms >= 0)
+        client->away_us = vt_sim_now_us(life->sim);
     if (!verdict->final) {
+        if (client->left_us != INT64_MAX)
+            sim_violate(life, "%s has said goodbye, and comes back", client->watched.name);
         check_retry(client, verdict);
         return;
     }
@@ -256,13 +289,10 @@ static const vital_events CLIENT = {
     .health = client_health,
 };
 
-static void talk(void *arg)
+static void say_something(sim_client *client)
 {
-    sim_client *client = arg;
     sim_life *life = client->watched.life;
     static char text[LARGE_BYTES];
-    if (client->watched.conn == NULL || client->left_us != INT64_MAX || life->ending)
-        return;
     int size = snprintf(text, sizeof text, "%d %" PRIu64 " ", client->number, client->accepted + 1);
     bool large = sim_draw_between(&client->draw, 0, 49) == 0;
     int64_t padding = sim_draw_between(&client->draw, 20 * 1000, LARGE_BYTES - 64);
@@ -274,20 +304,35 @@ static void talk(void *arg)
         client->accepted++;
         client->accepted_us = vt_sim_now_us(life->sim);
     }
+}
+
+static void talk(void *arg)
+{
+    sim_client *client = arg;
+    sim_life *life = client->watched.life;
+    if (client->watched.conn == NULL || client->left_us != INT64_MAX || life->ending)
+        return;
+    say_something(client);
     vt_sim_at_in(client->process->loop,
                  vt_sim_now_us(life->sim) + sim_draw_between(&client->draw, 1, 120) * SECOND_US,
                  talk, client);
+}
+
+static bool talks(const sim_client *client)
+{
+    return !client->watched.life->options->quiet && client->watched.trusted;
 }
 
 static void start_client(void *arg)
 {
     sim_client *client = arg;
     sim_life *life = client->watched.life;
-    if (life->ending)
+    if (life->ending || client->watched.conn != NULL)
         return;
     client->left_us = INT64_MAX;
-    client->retry_us = INT64_MIN;
+    client->retry_us = client->tries_awake_us = INT64_MIN;
     client->backoffs = 0;
+    client->away_us = vt_sim_now_us(life->sim);
     vital_connect_options options = {
         .url = client->url,
         .events = CLIENT,
@@ -305,18 +350,25 @@ static void start_client(void *arg)
     if (error != 0)
         sim_violate(life, "%s could not begin: %s", client->watched.name,
                     vital_loop_problem(client->process->loop));
-    else if (!life->options->quiet && client->watched.trusted)
+    else if (talks(client))
         talk(client);
 }
 
-void sim_leave(void *arg)
+/* With a last word, which is to go before the goodbye. */
+static void leave(sim_client *client, uint16_t code, const char *reason)
 {
-    sim_client *client = arg;
     if (client->watched.conn == NULL || client->left_us != INT64_MAX)
         return;
+    if (talks(client))
+        say_something(client);
     client->left_us = vt_sim_now_us(client->watched.life->sim);
-    sim_note(client->watched.life, client->watched.name, "closes 1001");
-    vital_close(client->watched.conn, 1001, "for now");
+    sim_note(client->watched.life, client->watched.name, "closes %u", (unsigned)code);
+    vital_close(client->watched.conn, code, reason);
+}
+
+void sim_leave(void *client)
+{
+    leave(client, 1001, "for now");
 }
 
 /* --------------------------------------------------------------------- server */
@@ -492,6 +544,17 @@ static void make_network(sim_life *life)
     vt_sim_name(life->sim, "rogue", "10.0.0.3");
 }
 
+static sim_process undisturbed(unsigned host)
+{
+    return (sim_process){
+        .host = host,
+        .struck_us = INT64_MIN,
+        .disturbed_us = INT64_MIN,
+        .scarce_us = INT64_MIN,
+        .slept_us = INT64_MIN,
+    };
+}
+
 /* Its link, its NAT, and how its programs read. */
 static void make_host(sim_life *life, sim_process *process, unsigned host)
 {
@@ -506,8 +569,7 @@ static void make_host(sim_life *life, sim_process *process, unsigned host)
     made->answer = (sim_answer)answer;
     if (life->has[SIM_NARROW_FEATURE] && host % 2 == 0)
         made->bytes_per_s = bytes_per_s;
-    process->host = host;
-    process->disturbed_us = process->scarce_us = INT64_MIN;
+    *process = undisturbed(host);
     sim_must(vt_sim_loop_create(&process->loop, life->sim) == 0);
     sim_net_place(&life->net, process->loop, host);
     if (life->has[SIM_CHOP_FEATURE] && host % 2 == 1)
@@ -549,6 +611,7 @@ static void make_clients(sim_life *life)
             .away_us = life->start_us,
             .left_us = INT64_MAX,
             .retry_us = INT64_MIN,
+            .tries_awake_us = INT64_MIN,
         };
         client->watched.process = client->process;
         snprintf(client->watched.name, sizeof client->watched.name, "client/%d", i);
@@ -570,8 +633,8 @@ static void begin(sim_life *life)
     life->start_us = vt_sim_now_us(life->sim);
     life->calm_us = life->start_us + options->span_us;
     life->last_fault_us = INT64_MIN;
-    life->server_process = (sim_process){NULL, SERVER_HOST, INT64_MIN, INT64_MIN};
-    life->proxy_process = (sim_process){NULL, PROXY_HOST, INT64_MIN, INT64_MIN};
+    life->server_process = undisturbed(SERVER_HOST);
+    life->proxy_process = undisturbed(PROXY_HOST);
     sim_start_server(life);
     if (life->has[SIM_PROXY_FEATURE])
         sim_start_proxy(life);
@@ -591,13 +654,9 @@ static void begin(sim_life *life)
 /* ----------------------------------------------------------------------- an end */
 
 /* Everybody says goodbye. What was accepted has arrived or is excused. */
-static void say_goodbye(void *arg)
+static void say_goodbye(void *client)
 {
-    sim_client *client = arg;
-    if (client->left_us == INT64_MAX)
-        client->left_us = vt_sim_now_us(client->watched.life->sim);
-    if (client->watched.conn != NULL)
-        vital_close(client->watched.conn, 1000, "the end");
+    leave(client, 1000, "the end");
 }
 
 static void end(sim_life *life)
@@ -640,7 +699,7 @@ sim_result sim_live(const sim_options *options, const sim_plan *plan)
     sim_life *life = sim_obtain(sizeof *life);
     *life = (sim_life){.options = options, .plan = plan};
     begin(life);
-    vt_sim_run(life->sim, life->calm_us + SIM_HEALED_US);
+    vt_sim_run(life->sim, life->calm_us + SIM_HEALED_US + SIM_LONGEST_STOP_S * SECOND_US);
     end(life);
     life->result.connections = life->net.opened;
     clean_up(life);

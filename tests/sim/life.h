@@ -76,8 +76,10 @@ typedef struct sim_life sim_life;
 typedef struct sim_process {
     vital_loop *loop; /* NULL: not running */
     unsigned host;
-    int64_t disturbed_us; /* until when something was wrong with it; INT64_MIN: never */
+    int64_t struck_us;    /* since when something was wrong with it; INT64_MIN: never */
+    int64_t disturbed_us; /* and until when */
     int64_t scarce_us;    /* the same, for its memory */
+    int64_t slept_us;     /* until when its machine last slept */
 } sim_process;
 
 /* One end of vital's, and its present socket. */
@@ -113,14 +115,16 @@ typedef struct sim_client {
     uint64_t echoed;   /* the last number that came back on this socket */
     uint8_t *fates;    /* by number: what is known of it */
     size_t fates_size;
-    uint64_t proven;     /* messages of which no verdict may speak any more */
-    uint64_t seen;       /* the last number that its bytes have shown */
-    int64_t accepted_us; /* when the last was accepted */
-    int64_t away_us;     /* since when it has no socket */
-    int64_t left_us;     /* since when it is leaving; INT64_MAX: it is not */
-    int64_t retry_us;    /* when the next attempt is to begin; INT64_MIN: whenever */
-    int backoffs;        /* since it was last stable */
-    int longest_retries; /* how often it was told to wait for just the longest time */
+    uint64_t proven;        /* messages of which no verdict may speak any more */
+    uint64_t seen;          /* the last number that its bytes have shown */
+    int64_t accepted_us;    /* when the last was accepted */
+    int64_t away_us;        /* since when it has no socket */
+    int64_t left_us;        /* since when it is leaving; INT64_MAX: it is not */
+    int64_t told_us;        /* when it was last told of a loss that it comes back from */
+    int64_t retry_us;       /* when the next attempt is to begin; INT64_MIN: whenever */
+    int64_t tries_awake_us; /* since when it tries, by vt_sim_awake_us(); INT64_MIN: unknown */
+    int backoffs;           /* since it was last stable */
+    int longest_retries;    /* how often it was told to wait for just the longest time */
 } sim_client;
 
 /* A connection of the server's. */

@@ -49,9 +49,10 @@ typedef struct vt_sim_network {
     void (*close)(void *owner, void *path); /* the wire is gone */
 
     /* What applications write and read, and when by their own account, for who
-     * watches; may be NULL. `all`: the kernel took all that it was given.
-     * `unread` is what an application has left when it closes its end. */
+     * watches; may be NULL. `all`: the kernel took all that it was given; so it is
+     * told, later. `unread` is what an application has left when it closes its end. */
     void (*wrote)(void *owner, void *path, vt_sim_end end, vital_bytes bytes, bool all);
+    void (*told)(void *owner, void *path, vt_sim_end end);
     void (*read)(void *owner, void *path, vt_sim_end end);
     void (*left)(void *owner, void *path, vt_sim_end end, size_t unread);
 } vt_sim_network;
@@ -62,6 +63,9 @@ void vt_sim_destroy(vt_sim *sim); /* its loops must be gone */
 
 int64_t vt_sim_now_us(const vt_sim *sim); /* in a callback that was busy: after that */
 size_t vt_sim_wires(const vt_sim *sim);   /* connections of which anything is left */
+/* The clock of the process that is running, less all its lateness by loop.h's rule,
+ * but as the world knows it: silence is to be judged on this. */
+int64_t vt_sim_awake_us(const vt_sim *sim);
 
 /* Calls run(arg) at that time of the world. */
 void vt_sim_at(vt_sim *sim, int64_t at_us, void (*run)(void *arg), void *arg);

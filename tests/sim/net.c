@@ -203,6 +203,7 @@ const vt_sim_network sim_net_template = {
     .passes = passes,
     .close = close_path,
     .wrote = sim_seen_wrote,
+    .told = sim_seen_told,
     .read = sim_seen_read,
     .left = sim_seen_left,
 };

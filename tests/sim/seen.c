@@ -85,11 +85,24 @@ void sim_seen_wrote(void *owner, void *user, vt_sim_end end, vital_bytes bytes, 
     seen->spoke_us = vt_sim_now_us(net->sim);
 }
 
+void sim_seen_told(void *owner, void *user, vt_sim_end end)
+{
+    sim_net *net = owner;
+    sim_path *path = user;
+    sim_seen *seen = &path->seen[end];
+    if (!seen->asked)
+        return;
+    seen->asked = false;
+    seen->left_us = vt_sim_now_us(net->sim);
+    seen->left_awake_us = vt_sim_awake_us(net->sim);
+}
+
 void sim_seen_read(void *owner, void *user, vt_sim_end end)
 {
     sim_net *net = owner;
     sim_path *path = user;
     path->seen[end].heard_us = vt_sim_now_us(net->sim);
+    path->seen[end].heard_awake_us = vt_sim_awake_us(net->sim);
 }
 
 void sim_seen_left(void *owner, void *user, vt_sim_end end, size_t unread)

@@ -29,8 +29,9 @@ enum {
     DEFAULT_ANSWER_US = 10 * SECOND_US,
     SHORTEST_ANSWER_US = 5 * SECOND_US,
     LONGEST_ANSWER_US = 20 * SECOND_US,
-    TICK_US = 20 * 1000,      /* the wheel's */
-    SLACK_US = SECOND_US / 4, /* the wheel's tick, and a send that waits for room */
+    TICK_US = 20 * 1000,       /* the wheel's */
+    SLACK_US = SECOND_US / 4,  /* the wheel's tick, and a send that waits for room */
+    UNNOTICED_US = 100 * 1000, /* of our own lateness, in two stops */
     MEMORY_A_CONNECTION = 16 * 1024,
     MEMORY_BESIDE = 4 * 1024 * 1024,
 };
@@ -59,6 +60,7 @@ void sim_watch_open(sim_watched *watched)
     watched->path->seen[watched->end].spoke_us = now_us;
     watched->path->seen[watched->end].before_us = now_us;
     watched->path->seen[watched->end].heard_us = now_us;
+    watched->path->seen[watched->end].heard_awake_us = vt_sim_awake_us(life->sim);
     watched->opened_us = now_us;
     watched->doubtful = false;
     vt_list_init(&watched->link);
@@ -155,17 +157,42 @@ static void judge_silent(const sim_watched *watched, const vital_verdict *verdic
 {
     sim_life *life = watched->life;
     const sim_seen *seen = &watched->path->seen[watched->end];
-    int64_t quiet_us = vt_sim_now_us(life->sim) - later(seen->heard_us, seen->asked_us);
+    int64_t limit_us = answer_limit_us(&verdict->pulse);
+    /* The later sign counts; that clock goes back when it gives grace. */
+    bool left_last = seen->left_us >= seen->heard_us;
+    int64_t since_us = left_last ? seen->left_awake_us : seen->heard_awake_us;
+    int64_t quiet_us = vt_sim_awake_us(life->sim) - since_us;
     if (!may_be_silent(watched))
         sim_violate(life, "%s declared a healthy peer silent", watched->name);
     if (!watched->doubtful)
         sim_violate(life, "%s had no doubt before its verdict", watched->name);
-    if (quiet_us < answer_limit_us(&verdict->pulse))
+    /* Of a beat that could not leave it is not seen when it was due. */
+    bool left = seen->blocked_us < seen->left_us;
+    if (left && quiet_us < limit_us)
         sim_violate(life, "%s judged after %.3f s, before the answer limit of %.3f s",
-                    watched->name, (double)quiet_us / SECOND_US,
-                    (double)answer_limit_us(&verdict->pulse) / SECOND_US);
+                    watched->name, (double)quiet_us / SECOND_US, (double)limit_us / SECOND_US);
+    /* While bytes leave slowly, and the beat with them, each of them is a sign. */
+    bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
+    if (quiet_us > limit_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
+        sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
+                    watched->name, (double)quiet_us / SECOND_US, (double)limit_us / SECOND_US);
     if (seen->unread > 0)
         sim_violate(life, "%s judged with %zu bytes unread", watched->name, seen->unread);
+}
+
+/* Where nothing was wrong and nothing is lost, a goodbye is answered in time, and
+ * what was accepted before it has left before it. */
+static void judge_goodbye(const sim_watched *watched, const vital_verdict *verdict)
+{
+    sim_life *life = watched->life;
+    if (may_be_silent(watched) || watched->doubtful || life->net.loss_per_mille > 0 ||
+        sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US))
+        return;
+    if (verdict->unsent > 0)
+        sim_violate(life, "%s left %" PRIu64 " messages behind when it said goodbye", watched->name,
+                    verdict->unsent);
+    if (strstr(verdict->text, "did not answer") != NULL)
+        sim_violate(life, "%s: its goodbye was not answered", watched->name);
 }
 
 void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
@@ -191,6 +218,8 @@ void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
         return;
     if (verdict->cause == VITAL_SILENT)
         judge_silent(watched, verdict);
+    if (verdict->cause == VITAL_CLOSED_BY_US)
+        judge_goodbye(watched, verdict);
     sim_watch_forget(watched);
 }
 
@@ -214,6 +243,12 @@ static void tell_frame(sim_watched *watched, const vt_frame *frame, vital_bytes 
                  frame->size > 40 ? "..." : "");
 }
 
+/* Until when the last beat may have waited for its answer: from when it left. */
+static int64_t longest_wait_us(const sim_seen *seen)
+{
+    return later(seen->asked_us, seen->left_us) + LONGEST_ANSWER_US;
+}
+
 /* A beat leaves only in a silence, of one direction at least. */
 static void see_beat(const sim_watched *watched, sim_seen *seen)
 {
@@ -231,9 +266,11 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
                     (double)silence_us / SECOND_US);
     if (silence_us > interval_us(life) + TICK_US && !waited &&
         !sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US) &&
-        now_us > seen->asked_us + LONGEST_ANSWER_US)
+        now_us > longest_wait_us(seen))
         sim_violate(life, "%s beats after %.3f s of silence, too late", watched->name,
                     (double)silence_us / SECOND_US);
+    if (seen->pings > 0 && seen->asked_us > seen->heard_us)
+        sim_violate(life, "%s beats again, and its last beat is unanswered", watched->name);
     if (seen->pings == 0 && !waited) {
         life->first_beats++;
         life->early_first_beats += silence_us < interval_us(life) * 3 / 4;
@@ -241,6 +278,7 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     seen->asked = true;
     seen->asked_us = now_us;
     seen->pings++;
+    seen->behind_bytes = 0;
 }
 
 static bool is_beat(const sim_watched *watched, const vt_frame *frame, vital_bytes payload)
@@ -249,6 +287,21 @@ static bool is_beat(const sim_watched *watched, const vt_frame *frame, vital_byt
         return frame->opcode == VT_OP_PING;
     return frame->opcode == VT_OP_TEXT && payload.size == 9 &&
            memcmp(payload.data, "heartbeat", 9) == 0;
+}
+
+/* A ping waits for what is on its way, and at most one fragment more. (A beat by
+ * text waits for the end of the message, since messages do not nest.) */
+static void see_data(const sim_watched *watched, sim_seen *seen, const vt_frame *frame)
+{
+    enum { MOST_BYTES = 3 * 16 * 1024 };
+    sim_life *life = watched->life;
+    int64_t due_us = later(seen->heard_us + interval_us(life), longest_wait_us(seen));
+    bool late = sim_recent(life, watched->process->disturbed_us, interval_us(life));
+    bool due = vt_sim_now_us(life->sim) > due_us + TICK_US && !late && !watched->text;
+    seen->behind_bytes = due ? seen->behind_bytes + frame->size : 0;
+    if (seen->behind_bytes > MOST_BYTES)
+        sim_violate(life, "%s lets its beat wait behind %" PRIu64 " bytes", watched->name,
+                    seen->behind_bytes);
 }
 
 /* "3 17 ..." is number 17 of client 3. */
@@ -274,6 +327,7 @@ void sim_watch_frame(void *watcher, sim_path *path, vt_sim_end end, const vt_fra
     const sim_life *life = watcher;
     sim_watched *watched = path->owners[end];
     sim_seen *seen = &path->seen[end];
+    seen->closes |= frame->opcode == VT_OP_CLOSE;
     if (watched == NULL)
         return;
     if (life->options->trace)
@@ -282,9 +336,16 @@ void sim_watch_frame(void *watcher, sim_path *path, vt_sim_end end, const vt_fra
         see_beat(watched, seen);
     else if (frame->opcode == VT_OP_TEXT)
         see_message(watched, payload);
+    if (frame->opcode == VT_OP_TEXT || frame->opcode == VT_OP_CONTINUATION)
+        see_data(watched, seen, frame);
 }
 
 /* --------------------------------------------------------------------- the audit */
+
+static bool is_closing(const sim_watched *watched)
+{
+    return watched->path->seen[VT_SIM_CLIENT].closes || watched->path->seen[VT_SIM_SERVER].closes;
+}
 
 /* Something that should have left has not, or somebody has not noticed. */
 static void audit_open(sim_watched *watched)
@@ -295,16 +356,28 @@ static void audit_open(sim_watched *watched)
     bool leaving = watched->end == VT_SIM_CLIENT ? ((sim_client *)watched)->left_us != INT64_MAX
                                                  : life->draining;
     bool ending = life->ending || leaving;
-    if (ending || sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US))
+    const sim_process *process = watched->process;
+    int64_t while_us = interval_us(life) + LONGEST_ANSWER_US;
+    /* Who has slept is due by a clock that stood still meanwhile. */
+    if (ending || sim_recent(life, process->slept_us, while_us))
         return;
     int64_t spoke_us = seen->spoke_us < seen->heard_us ? seen->spoke_us : seen->heard_us;
-    int64_t due_us = later(spoke_us + interval_us(life), seen->asked_us + LONGEST_ANSWER_US);
-    bool waits = seen->blocked_us >= seen->spoke_us; /* for room in the kernel */
+    int64_t due_us = later(spoke_us + interval_us(life), longest_wait_us(seen));
+    due_us = later(due_us, process->disturbed_us);
+    bool stopped = sim_recent(life, process->disturbed_us, while_us);
+    /* For room in the kernel, or for an answer, for longer than if it was not late. */
+    bool asked = seen->asked_us >= seen->heard_us || longest_wait_us(seen) > process->struck_us;
+    bool waits = seen->blocked_us >= seen->spoke_us || (stopped && asked) || watched->doubtful;
     if (now_us > due_us + SLACK_US && !waits &&
         !sim_path_hurt_since(watched->path, spoke_us, now_us))
         sim_violate(life, "%s missed a beat: %.3f s of silence", watched->name,
                     (double)(now_us - spoke_us) / SECOND_US);
     int64_t heard_us = later(seen->heard_us, watched->opened_us);
+    if (watched->doubtful && seen->heard_us > watched->relieved_us && !is_closing(watched) &&
+        now_us > later(seen->heard_us, process->disturbed_us) + SECOND_US)
+        sim_violate(life, "%s has heard its peer, and is still doubtful", watched->name);
+    if (stopped)
+        return;
     if (now_us > heard_us + interval_us(life) + 2 * LONGEST_ANSWER_US + SLACK_US)
         sim_violate(life, "%s has heard nothing for %.3f s, and has not noticed", watched->name,
                     (double)(now_us - heard_us) / SECOND_US);
@@ -322,7 +395,8 @@ static void audit_client(const sim_client *client)
         return;
     if (watched->conn != NULL && now_us - GOODBYE_US > client->left_us)
         sim_violate(life, "%s has said goodbye, and is still here", watched->name);
-    if (watched->path == NULL || watched->doubtful || client->left_us != INT64_MAX)
+    if (watched->path == NULL || watched->doubtful || client->left_us != INT64_MAX ||
+        is_closing(watched))
         return;
     const sim_seen *seen = &watched->path->seen[VT_SIM_CLIENT];
     bool waits = seen->blocked_us >= seen->spoke_us;
@@ -381,6 +455,11 @@ static void check_nothing_runs(sim_life *life, const sim_process *process, const
         return;
     if (vt_sim_streams(loop) > 0)
         sim_violate(life, "%s has still %zu sockets", who, vt_sim_streams(loop));
+    size_t graves = 0;
+    for (const vt_list *link = loop->graves.next; link != &loop->graves; link = link->next)
+        graves++;
+    if (graves > 2 * (size_t)life->client_count) /* all of them in the last turn, twice */
+        sim_violate(life, "%s has not buried its dead: %zu", who, graves);
     if (loop->wheel.size > loop->wheel.spare_count)
         sim_violate(life, "%s has still %u timers", who,
                     loop->wheel.size - loop->wheel.spare_count);
