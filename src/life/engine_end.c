@@ -310,14 +310,12 @@ void vt_engine_closing_progress(vital_engine *engine, vital_clock clock)
     /* A refused upgrade ends without a close frame. */
     bool told = engine->opened_us < 0 ? !vt_outbox_in_flight(&engine->outbox)
                                       : vt_outbox_close_written(&engine->outbox);
-    if (!told) {
+    if (!told || engine->state == VT_CLOSING) /* the peer has time to answer from now */
         vt_engine_extend_closing(engine, clock);
-    } else if (engine->state == VT_ENDING) {
-        if (engine->await_end)
-            vt_engine_set_deadline(engine, clock, AWAIT_END_MS);
-        else
-            vt_engine_lose(engine, clock);
-    }
+    else if (engine->await_end)
+        vt_engine_set_deadline(engine, clock, AWAIT_END_MS);
+    else
+        vt_engine_lose(engine, clock);
 }
 
 void vt_engine_closing_late(vital_engine *engine, vital_clock clock)

@@ -419,11 +419,27 @@ static void a_peer_that_does_not_answer_a_goodbye_is_waited_for_in_vain(void **s
     (void)state;
     open_usual_pair();
     vital_engine_close(client.engine, now, 1000, NULL);
+    settle(&client);
     int64_t start = now.now_us;
     tick_at_deadline(&client);
     assert_int_equal(now.now_us - start, 5 * S);
     assert_log(&client, "CLOSED_BY_US");
     assert_non_null(strstr(client.verdict.text, "did not answer our close frame"));
+}
+
+static void a_peer_has_time_to_answer_a_goodbye_from_when_it_has_left(void **state)
+{
+    (void)state;
+    open_usual_pair();
+    vital_engine_close(client.engine, now, 1000, NULL);
+    client.room = 0;
+    pass(4 * S);
+    client.room = 1000;
+    settle(&client);
+    int64_t start = now.now_us;
+    tick_at_deadline(&client);
+    assert_int_equal(now.now_us - start, 5 * S);
+    assert_log(&client, "CLOSED_BY_US");
 }
 
 static void a_peer_that_still_talks_after_our_goodbye_is_heard_out_with_an_end(void **state)
@@ -798,6 +814,7 @@ int main(void)
         TEST(who_said_goodbye_sends_no_more),
         TEST(a_peer_that_does_not_answer_a_goodbye_is_waited_for_in_vain),
         TEST(a_peer_that_still_talks_after_our_goodbye_is_heard_out_with_an_end),
+        TEST(a_peer_has_time_to_answer_a_goodbye_from_when_it_has_left),
         TEST(a_peer_that_reads_slowly_is_given_patience_with_an_end),
         TEST(a_stream_that_ends_during_our_goodbye_was_closed_by_us),
         TEST(who_is_away_closes_at_once_and_for_good),
