@@ -35,7 +35,8 @@ class Help(VitalCase):
         for command in COMMANDS:
             with self.subTest(command=command):
                 page = (ROOT / "docs" / f"vital-{command}.1.scd").read_text(encoding="utf-8")
-                source = (ROOT / "cli" / f"{command}.c").read_text(encoding="utf-8")
+                source = "".join(path.read_text(encoding="utf-8")
+                                 for path in (ROOT / "cli").glob(f"{command}*.c"))
                 section = re.search(r"^# JSON EVENTS\n(.*?)^# ", page, re.MULTILINE | re.DOTALL)[1]
                 events = set(re.findall(r'"event",\s*"(\w+)"', source)) | {"close"}
                 named = {name for line in section.splitlines() if line.startswith("*")

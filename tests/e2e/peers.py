@@ -228,10 +228,11 @@ UPGRADE = ("GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Up
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 
 
-def dial(url, receive_buffer=None, headers=""):
+def dial(url, receive_buffer=None, headers="", path="/", host="test"):
     """A raw client of this server, which asks with these headers too."""
     sock = open_socket(url, receive_buffer)
-    sock.sendall((UPGRADE[:-2] + headers + "\r\n").encode())
+    asked = UPGRADE.replace("GET / ", f"GET {path} ").replace("Host: test", f"Host: {host}")
+    sock.sendall((asked[:-2] + headers + "\r\n").encode())
     head, rest = read_head(sock)
     if not head.startswith("HTTP/1.1 101"):
         raise AssertionError(head)

@@ -319,7 +319,7 @@ class Log(ServeCase):
     def test_a_plain_get_is_told_to_upgrade_in_words(self):
         server = self.serve()
         sock = open_socket(server.url)
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        sock.sendall(b"GET /room HTTP/1.1\r\nHost: test\r\n\r\n")
         head, body = read_head(sock)
         while got := sock.recv(4096):
             body += got
@@ -330,7 +330,7 @@ class Log(ServeCase):
         self.assertEqual(int(header(head, "content-length")), len(body))
         self.assertIn(b"WebSocket", body)
         lost = server.event("close")
-        self.assertEqual((lost["cause"], lost["status"]), ("REJECTED", 426))
+        self.assertEqual((lost["cause"], lost["status"]), ("CLOSED_BY_US", 426))
 
 
 class Beats(ServeCase):
