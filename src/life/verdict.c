@@ -1,8 +1,7 @@
 /*
  * What is done after a loss, and what is said about it. Both are tables that a
- * person can check line by line: the first row of `retries` that matches a
- * verdict decides, and each cause has one function or one phrase for its
- * sentence.
+ * person can check line by line: retry_table.def, which the browser's client
+ * shares, and one function or one phrase for the sentence of each cause.
  *
  * A sentence may quote the peer (a close reason, a reason phrase) and goes to
  * logs and terminals. So all that is quoted passes through one filter: valid
@@ -26,51 +25,18 @@
 /* A typing error in a Retry-After must not end a connection that heals itself. */
 enum { RETRY_AFTER_MAX_S = 3600 };
 
-enum policy {
-    STOP,    /* the same attempt would fail in the same way, or was not wished */
-    BACKOFF, /* in the window that the backoff gives */
-    WINDOW,  /* in the window of the row: many clients were told the same */
-    AS_TOLD, /* after the server's Retry-After; without one, as WINDOW */
-};
+enum policy { STOP, BACKOFF, WINDOW, AS_TOLD };
 
-/* `from` and `to` are close codes for CLOSED_BY_PEER, HTTP statuses for REJECTED
- * and not looked at for other causes. A cause without a matching row stops. */
 static const struct row {
     vital_cause cause;
     int from, to;
     enum policy policy;
     int low_ms, high_ms;
 } retries[] = {
-    {VITAL_CLOSED_BY_US, 0, 0, STOP, 0, 0},
-
-    {VITAL_CLOSED_BY_PEER, 1000, 1000, STOP, 0, 0}, /* done */
-    {VITAL_CLOSED_BY_PEER, 1001, 1001, BACKOFF, 0, 0},
-    {VITAL_CLOSED_BY_PEER, 1002, 1003, STOP, 0, 0}, /* what we send is not wanted */
-    {VITAL_CLOSED_BY_PEER, 1007, 1010, STOP, 0, 0}, /* likewise; 1008: nor are we */
-    {VITAL_CLOSED_BY_PEER, 1012, 1012, WINDOW, 5000, 30000},
-    {VITAL_CLOSED_BY_PEER, 1013, 1013, AS_TOLD, 30000, 120000},
-    {VITAL_CLOSED_BY_PEER, 4401, 4401, STOP, 0, 0}, /* by custom, as HTTP 401 */
-    {VITAL_CLOSED_BY_PEER, 4403, 4403, STOP, 0, 0}, /* by custom, as HTTP 403 */
-    {VITAL_CLOSED_BY_PEER, 0, UINT16_MAX, BACKOFF, 0, 0},
-
-    {VITAL_UNREACHABLE, 0, 0, BACKOFF, 0, 0},
-    {VITAL_UNTRUSTED, 0, 0, STOP, 0, 0},
-
-    {VITAL_REJECTED, 408, 408, BACKOFF, 0, 0}, /* request timeout */
-    {VITAL_REJECTED, 425, 425, BACKOFF, 0, 0}, /* too early */
-    {VITAL_REJECTED, 429, 429, AS_TOLD, 30000, 120000},
-    {VITAL_REJECTED, 503, 503, AS_TOLD, 30000, 120000},
-    {VITAL_REJECTED, 500, 599, BACKOFF, 0, 0},
-    {VITAL_REJECTED, 0, UINT16_MAX, STOP, 0, 0}, /* redirects that were not followed too */
-
-    {VITAL_SILENT, 0, 0, BACKOFF, 0, 0},
-    {VITAL_STUCK, 0, 0, BACKOFF, 0, 0},
-    {VITAL_DEAF, 0, 0, BACKOFF, 0, 0},
-    {VITAL_SLOW, 0, 0, BACKOFF, 0, 0},
-    {VITAL_CUT, 0, 0, BACKOFF, 0, 0},
-    {VITAL_MISBEHAVED, 0, 0, BACKOFF, 0, 0}, /* a proxy may have done it */
-    {VITAL_OVERFLOW, 0, 0, BACKOFF, 0, 0},
-    {VITAL_SUPERSEDED, 0, 0, STOP, 0, 0},
+#define RETRY(cause, from, to, policy, low_ms, high_ms) \
+    {VITAL_##cause, from, to, policy, low_ms, high_ms},
+#include "retry_table.def"
+#undef RETRY
 };
 
 static bool matches(const struct row *row, const vital_verdict *verdict)
