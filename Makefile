@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential browser format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -84,6 +84,11 @@ interop: build ## talk to other implementations, in both roles, and through prox
 	@tools/bootstrap interop
 	@tests/interop/run
 
+browser: ## build the browser's client and pass its tests (ONLY names test files)
+	@tools/bootstrap browser
+	@browser/packages
+	@cd browser && node build.mjs && node test/run.mjs $(ONLY)
+
 format: ## let clang-format lay out all C files
 	@tools/bootstrap tidy
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
@@ -99,4 +104,4 @@ install: build ## install into the system (DESTDIR= is heeded)
 	@meson install -C build
 
 clean: ## remove everything that was built
-	rm -rf build build-*
+	rm -rf build build-* browser/dist browser/.build
