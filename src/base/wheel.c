@@ -1,8 +1,9 @@
 /*
  * The wheel of wheel.h. The arithmetic of time is done in ticks: a deadline is
- * rounded up to a tick and the clock down, so nothing fires early. The ring
- * itself knows no time, only how many slots lie ahead of the hand; that is why
- * a jump of years needs no more than one walk over a horizon.
+ * rounded up to a tick and the clock down, so nothing fires early; in the far ring
+ * it is rounded down, so nothing fires late. A ring itself knows no time, only how
+ * many slots lie ahead of its hand; that is why a jump of years needs no more than
+ * one walk over a horizon.
  */
 #include "wheel.h"
 
@@ -12,19 +13,72 @@
 
 enum {
     WORD_BITS = 64,
-    WORDS = VT_WHEEL_SLOTS / WORD_BITS,
     SCAN_IDS = 64, /* looked at without a branch: two cache lines */
     CAPACITY_MIN = 64,
+    NEAR_SLOTS = 2 * VT_WHEEL_HORIZON,
+    FAR_SLOTS = 2 * VT_WHEEL_FAR_HORIZON,
 };
 
 _Static_assert(VT_WHEEL_SLOTS < UINT16_MAX, "a slot and 'not armed' fit into 16 bits");
-_Static_assert((VT_WHEEL_SLOTS & (VT_WHEEL_SLOTS - 1)) == 0, "a slot is found by a mask");
+_Static_assert((NEAR_SLOTS & (NEAR_SLOTS - 1)) == 0, "a slot is found by a mask");
+_Static_assert((FAR_SLOTS & (FAR_SLOTS - 1)) == 0, "a slot is found by a mask");
+_Static_assert(NEAR_SLOTS % WORD_BITS == 0 && FAR_SLOTS % WORD_BITS == 0, "no word of two rings");
+
+/* ----------------------------------------------------------------- the rings */
+
+static int64_t ticks_passed(const vt_ring *ring, int64_t at_us)
+{
+    return at_us / ring->tick_us - (at_us % ring->tick_us < 0);
+}
+
+static void init_ring(vt_ring *ring, int64_t tick_us, int64_t now_us)
+{
+    ring->tick_us = tick_us;
+    ring->turned_tick = ticks_passed(ring, now_us);
+}
+
+/* Its slots are two horizons. */
+static uint32_t horizon_of(const vt_ring *ring)
+{
+    return ring->slots / 2;
+}
+
+static uint32_t slot_ahead(const vt_ring *ring, uint32_t distance)
+{
+    return (ring->hand + distance) & (ring->slots - 1);
+}
+
+/* How far from the hand the first slot with anything in it is; `slots` if all are
+ * empty. */
+static uint32_t first_occupied(const vt_wheel *wheel, const vt_ring *ring)
+{
+    const uint64_t *occupied = wheel->occupied + ring->first_slot / WORD_BITS;
+    uint32_t words = ring->slots / WORD_BITS;
+    uint32_t word = ring->hand / WORD_BITS;
+    uint32_t bit = ring->hand % WORD_BITS;
+    uint64_t bits = occupied[word] & UINT64_MAX << bit;
+
+    /* The hand's word is looked at twice: its upper bits first, its lower last. */
+    for (uint32_t i = 0; i <= words; i++) {
+        if (bits != 0) {
+            uint32_t found = word * WORD_BITS + (uint32_t)__builtin_ctzll(bits);
+            return (found - ring->hand) & (ring->slots - 1);
+        }
+        word = (word + 1) & (words - 1);
+        bits = occupied[word];
+    }
+    return ring->slots;
+}
 
 void vt_wheel_init(vt_wheel *wheel, int64_t tick_us, int64_t now_us)
 {
     assert(tick_us > 0);
-    *wheel = (vt_wheel){.tick_us = tick_us};
-    wheel->turned_tick = now_us / tick_us - (now_us % tick_us < 0);
+    *wheel = (vt_wheel){
+        .near = {.first_slot = 0, .slots = NEAR_SLOTS},
+        .far = {.first_slot = NEAR_SLOTS, .slots = FAR_SLOTS},
+    };
+    init_ring(&wheel->near, tick_us, now_us);
+    init_ring(&wheel->far, tick_us * VT_WHEEL_HORIZON, now_us);
 }
 
 void vt_wheel_finish(vt_wheel *wheel)
@@ -35,33 +89,6 @@ void vt_wheel_finish(vt_wheel *wheel)
     free(wheel->spare);
     free(wheel->owners);
     *wheel = (vt_wheel){0};
-}
-
-/* ------------------------------------------------------------------ the ring */
-
-static uint32_t slot_ahead(const vt_wheel *wheel, uint32_t distance)
-{
-    return (wheel->hand + distance) % VT_WHEEL_SLOTS;
-}
-
-/* How far from the hand the first slot with anything in it is; VT_WHEEL_SLOTS
- * if all are empty. */
-static uint32_t first_occupied(const vt_wheel *wheel)
-{
-    uint32_t word = wheel->hand / WORD_BITS;
-    uint32_t bit = wheel->hand % WORD_BITS;
-    uint64_t bits = wheel->occupied[word] & UINT64_MAX << bit;
-
-    /* The hand's word is looked at twice: its upper bits first, its lower last. */
-    for (uint32_t i = 0; i <= WORDS; i++) {
-        if (bits != 0) {
-            uint32_t found = word * WORD_BITS + (uint32_t)__builtin_ctzll(bits);
-            return (found - wheel->hand) % VT_WHEEL_SLOTS;
-        }
-        word = (word + 1) % WORDS;
-        bits = wheel->occupied[word];
-    }
-    return VT_WHEEL_SLOTS;
 }
 
 static void leave_slot(vt_wheel *wheel, vt_timer_id id)
@@ -75,8 +102,12 @@ static void leave_slot(vt_wheel *wheel, vt_timer_id id)
         wheel->occupied[slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
 }
 
-static void enter_slot(vt_wheel *wheel, vt_timer_id id, uint32_t slot)
+/* `ahead` ticks after the last one that was turned, from 1. */
+static void enter_slot(vt_wheel *wheel, const vt_ring *ring, vt_timer_id id, uint64_t ahead)
 {
+    if (ahead > horizon_of(ring))
+        ahead = horizon_of(ring);
+    uint32_t slot = ring->first_slot + slot_ahead(ring, ring->left + (uint32_t)ahead - 1);
     wheel->due[id] = (uint16_t)(slot + 1);
     wheel->counts[slot]++;
     wheel->occupied[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
@@ -133,29 +164,26 @@ void vt_wheel_remove(vt_wheel *wheel, vt_timer_id id)
     wheel->spare[wheel->spare_count++] = id;
 }
 
-/* A place for what is due beyond the horizon: those that are armed at about the
- * same time share one, and come out of it in one turn, not each in its own. */
-static uint64_t far_ahead(const vt_wheel *wheel)
-{
-    enum { SHARED_TICKS = VT_WHEEL_HORIZON / 2 };
-    int64_t past = wheel->turned_tick % SHARED_TICKS;
-    return VT_WHEEL_HORIZON - (uint64_t)(past < 0 ? past + SHARED_TICKS : past);
-}
-
 void vt_wheel_arm(vt_wheel *wheel, vt_timer_id id, int64_t at_us)
 {
+    const vt_ring *near = &wheel->near;
+    const vt_ring *far = &wheel->far;
+
     assert(id < wheel->size && wheel->owners[id] != NULL);
     leave_slot(wheel, id);
     if (at_us == INT64_MAX)
         return;
-
-    int64_t tick = at_us / wheel->tick_us + (at_us % wheel->tick_us > 0);
+    int64_t tick = at_us / near->tick_us + (at_us % near->tick_us > 0);
     uint64_t ahead = 1;
-    if (tick > wheel->turned_tick)
-        ahead = (uint64_t)tick - (uint64_t)wheel->turned_tick;
-    if (ahead > VT_WHEEL_HORIZON)
-        ahead = far_ahead(wheel);
-    enter_slot(wheel, id, slot_ahead(wheel, wheel->left + (uint32_t)ahead - 1));
+    if (tick > near->turned_tick)
+        ahead = (uint64_t)tick - (uint64_t)near->turned_tick;
+    if (ahead <= VT_WHEEL_HORIZON) {
+        enter_slot(wheel, near, id, ahead);
+    } else {
+        /* More than one far tick lies between now and then, so it is not 0. */
+        ahead = (uint64_t)ticks_passed(far, at_us) - (uint64_t)far->turned_tick;
+        enter_slot(wheel, far, id, ahead);
+    }
 }
 
 bool vt_wheel_armed(const vt_wheel *wheel, vt_timer_id id)
@@ -185,57 +213,79 @@ static uint32_t find_due(const uint16_t *due, uint32_t from, uint32_t size, uint
     return from;
 }
 
-static void move_hand(vt_wheel *wheel, uint32_t distance)
+static void move_hand(vt_ring *ring, uint32_t distance)
 {
     if (distance == 0)
         return;
-    wheel->hand = slot_ahead(wheel, distance);
-    wheel->left -= distance;
-    wheel->scan_id = 0;
+    ring->hand = slot_ahead(ring, distance);
+    ring->left -= distance;
+    ring->scan_id = 0;
 }
 
-/* False if no tick has passed since the last expiry began. */
-static bool begin_expiry(vt_wheel *wheel, int64_t now_us)
+/* Makes the ticks up to now those that are to be expired; false if there is none. */
+static bool turn(vt_ring *ring, int64_t now_us)
 {
-    int64_t now_tick = now_us / wheel->tick_us - (now_us % wheel->tick_us < 0);
+    int64_t now_tick = ticks_passed(ring, now_us);
 
-    if (now_tick <= wheel->turned_tick)
+    if (now_tick <= ring->turned_tick)
         return false;
-    uint64_t passed = (uint64_t)now_tick - (uint64_t)wheel->turned_tick;
-    wheel->left = passed < VT_WHEEL_HORIZON ? (uint32_t)passed : VT_WHEEL_HORIZON;
-    wheel->turned_tick = now_tick;
+    uint64_t passed = (uint64_t)now_tick - (uint64_t)ring->turned_tick;
+    ring->left = passed < horizon_of(ring) ? (uint32_t)passed : horizon_of(ring);
+    ring->turned_tick = now_tick;
     return true;
+}
+
+/* The owner of the next timer in the ticks that the expiry has to go through. */
+static void *expire_ring(vt_wheel *wheel, vt_ring *ring)
+{
+    uint32_t distance = first_occupied(wheel, ring);
+    if (distance >= ring->left) {
+        move_hand(ring, ring->left);
+        return NULL;
+    }
+    move_hand(ring, distance);
+    uint16_t value = (uint16_t)(ring->first_slot + ring->hand + 1);
+    uint32_t id = find_due(wheel->due, ring->scan_id, wheel->size, value);
+    assert(id < wheel->size); /* the slot's count says so */
+    ring->scan_id = id + 1;
+    leave_slot(wheel, id);
+    return wheel->owners[id];
 }
 
 void *vt_wheel_expire(vt_wheel *wheel, int64_t now_us)
 {
+    bool turned;
     do {
-        uint32_t distance = first_occupied(wheel);
-        if (distance < wheel->left) {
-            move_hand(wheel, distance);
-            uint16_t value = (uint16_t)(wheel->hand + 1);
-            uint32_t id = find_due(wheel->due, wheel->scan_id, wheel->size, value);
-            assert(id < wheel->size); /* the slot's count says so */
-            wheel->scan_id = id + 1;
-            leave_slot(wheel, id);
-            return wheel->owners[id];
-        }
-        move_hand(wheel, wheel->left);
-    } while (begin_expiry(wheel, now_us));
+        void *owner = expire_ring(wheel, &wheel->near);
+        if (owner == NULL)
+            owner = expire_ring(wheel, &wheel->far);
+        if (owner != NULL)
+            return owner;
+        turned = turn(&wheel->near, now_us);
+        if (turned)
+            turn(&wheel->far, now_us);
+    } while (turned);
     return NULL;
+}
+
+static int64_t next_of_ring(const vt_wheel *wheel, const vt_ring *ring)
+{
+    uint32_t distance = first_occupied(wheel, ring);
+    int64_t tick = ring->turned_tick;
+    int64_t at_us;
+
+    if (distance == ring->slots)
+        return INT64_MAX;
+    if (distance >= ring->left)
+        tick += distance - ring->left + 1;
+    if (__builtin_mul_overflow(tick, ring->tick_us, &at_us))
+        return INT64_MAX;
+    return at_us;
 }
 
 int64_t vt_wheel_next_us(const vt_wheel *wheel)
 {
-    uint32_t distance = first_occupied(wheel);
-    int64_t tick = wheel->turned_tick;
-    int64_t at_us;
-
-    if (distance == VT_WHEEL_SLOTS)
-        return INT64_MAX;
-    if (distance >= wheel->left)
-        tick += distance - wheel->left + 1;
-    if (__builtin_mul_overflow(tick, wheel->tick_us, &at_us))
-        return INT64_MAX;
-    return at_us;
+    int64_t near_us = next_of_ring(wheel, &wheel->near);
+    int64_t far_us = next_of_ring(wheel, &wheel->far);
+    return near_us < far_us ? near_us : far_us;
 }

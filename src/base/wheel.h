@@ -23,11 +23,13 @@
  * all that is armed is within one. The ring is two horizons long, so that what
  * is armed in the middle of an expiry is never among the ticks still to go.
  *
- * A deadline beyond the horizon is kept in a slot near it, together with others
- * like it, and comes out early: who arms a timer looks at its own deadline when it fires, and arms
- * it again. Connections do so in any case, since activity does not touch the wheel at all (it is
- * re-armed lazily). A timer never fires before its deadline by the wheel's own doing, unless that
- * is beyond the horizon.
+ * A second ring of the same kind, whose tick is the horizon of the first, keeps what
+ * is further away. From there a timer comes out early, within the first ring's
+ * horizon of its deadline: who arms a timer looks at its own deadline when it comes
+ * out, and arms it again. So however long a deadline, its timer is touched twice.
+ * (Beyond the second ring's horizon, of hours, it comes out there, and more often.)
+ * Connections look anyway, since activity does not touch the wheel at all: they are
+ * re-armed lazily. Nothing else comes out before its deadline.
  */
 #ifndef VT_BASE_WHEEL_H
 #define VT_BASE_WHEEL_H
@@ -36,28 +38,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VT_WHEEL_HORIZON = 2048, VT_WHEEL_SLOTS = 2 * VT_WHEEL_HORIZON };
+/* In ticks of each ring. The first ring's is also the second's tick, in the first's. */
+enum { VT_WHEEL_HORIZON = 2048, VT_WHEEL_FAR_HORIZON = 256 };
+enum { VT_WHEEL_SLOTS = 2 * (VT_WHEEL_HORIZON + VT_WHEEL_FAR_HORIZON) }; /* of both rings */
 
 typedef uint32_t vt_timer_id;
 #define VT_NO_TIMER UINT32_MAX
 
-typedef struct vt_wheel {
+typedef struct vt_ring {
     int64_t tick_us;
     int64_t turned_tick; /* every tick up to this one has been, or is being, expired */
-    uint16_t *due;       /* by timer id */
-    vt_timer_id *spare;  /* stack of ids that were given back */
-    void **owners;       /* by timer id */
-    uint32_t size;       /* ids handed out so far */
-    uint32_t capacity;
-    uint32_t spare_count;
+    uint32_t first_slot; /* of its slots, among those of the wheel */
+    uint32_t slots;
     uint32_t hand;    /* the first slot that has not been expired */
     uint32_t left;    /* slots that the present expiry still has to go through */
     uint32_t scan_id; /* where the expiry of the hand's slot goes on */
+} vt_ring;
+
+typedef struct vt_wheel {
+    vt_ring near, far;
+    uint16_t *due;      /* by timer id */
+    vt_timer_id *spare; /* stack of ids that were given back */
+    void **owners;      /* by timer id */
+    uint32_t size;      /* ids handed out so far */
+    uint32_t capacity;
+    uint32_t spare_count;
     uint32_t counts[VT_WHEEL_SLOTS];
     uint64_t occupied[VT_WHEEL_SLOTS / 64]; /* bit s: counts[s] > 0 */
 } vt_wheel;
 
-/* The resolution is the tick: what is armed for t fires in [t, t + tick_us]. */
+/* The resolution is the tick: what is armed for t within the horizon comes out in
+ * [t, t + tick_us]. */
 void vt_wheel_init(vt_wheel *wheel, int64_t tick_us, int64_t now_us);
 void vt_wheel_finish(vt_wheel *wheel); /* accepts NULL and zeroed */
 
@@ -74,7 +85,8 @@ bool vt_wheel_armed(const vt_wheel *wheel, vt_timer_id id);
 /* The owner of the next timer that is due by now, disarmed; NULL when there is
  * none. Timers may be added, removed and armed between calls: one armed for
  * the past meanwhile comes out at a later turn, so the loop over this ends.
- * By tick, and within a tick by id: same calls, same order. */
+ * By tick, and within a tick by id, from the first ring and then the second: same
+ * calls, same order. */
 void *vt_wheel_expire(vt_wheel *wheel, int64_t now_us);
 
 /* When the wheel has to be turned next, past if an expiry was left unfinished;

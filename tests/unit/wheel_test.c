@@ -179,30 +179,62 @@ static void a_timer_armed_in_an_expiry_keeps_its_deadline_after_any_jump(void **
     }
 }
 
-/* Deadlines beyond the horizon are put on multiples of this. */
-enum { SHARED = VT_WHEEL_HORIZON / 2 };
+/* The second ring's tick, and how many of them it looks ahead. */
+static const int64_t FAR_TICK = VT_WHEEL_HORIZON * (int64_t)TICK;
+enum { FAR = VT_WHEEL_FAR_HORIZON };
 
-static void
-a_deadline_beyond_the_horizon_comes_out_early_together_with_others_like_it(void **unused)
+static void a_deadline_beyond_the_horizon_comes_out_less_than_a_horizon_early(void **unused)
 {
-    static const int64_t far[] = {(VT_WHEEL_HORIZON + 1) * (int64_t)TICK,
-                                  VT_WHEEL_SLOTS * (int64_t)TICK,
-                                  VT_WHEEL_SLOTS * (int64_t)TICK + TICK,
-                                  INT64_C(1000000) * TICK,
-                                  INT64_MAX / 2,
-                                  INT64_MAX - 1};
+    static const int64_t waits[] = {FAR_TICK + 1, FAR_TICK + TICK,   2 * FAR_TICK - 1,
+                                    2 * FAR_TICK, 5 * FAR_TICK + 77, FAR * FAR_TICK};
     vt_wheel wheel;
     (void)unused;
-    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+    for (int64_t now = -7 * FAR_TICK; now < 0; now += FAR_TICK / 7) {
+        for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+            vt_wheel_init(&wheel, TICK, now);
+            vt_timer_id id = vt_wheel_add(&wheel, owners);
+            vt_wheel_arm(&wheel, id, now + waits[i]);
+            int64_t next_us = vt_wheel_next_us(&wheel);
+            assert_true(next_us > now + waits[i] - FAR_TICK && next_us <= now + waits[i]);
+            assert_null(vt_wheel_expire(&wheel, next_us - 1));
+            assert_ptr_equal(vt_wheel_expire(&wheel, next_us), owners);
+            assert_null(vt_wheel_expire(&wheel, now + 2 * waits[i]));
+            vt_wheel_finish(&wheel);
+        }
+    }
+}
+
+static void a_deadline_is_touched_twice_however_far_it_is(void **unused)
+{
+    vt_wheel wheel;
+    (void)unused;
+    for (int64_t wait = FAR_TICK + 2 * TICK; wait < FAR * FAR_TICK; wait += FAR_TICK * 13 + 5) {
+        int times = 0;
+        vt_wheel_init(&wheel, TICK, 17);
+        vt_timer_id id = vt_wheel_add(&wheel, owners);
+        vt_wheel_arm(&wheel, id, wait);
+        for (int64_t now = 0; now < wait; times++) {
+            now = vt_wheel_next_us(&wheel);
+            assert_ptr_equal(vt_wheel_expire(&wheel, now), owners);
+            if (now < wait)
+                vt_wheel_arm(&wheel, id, wait);
+        }
+        assert_in_range(times, 1, 2);
+        vt_wheel_finish(&wheel);
+    }
+}
+
+static void a_deadline_beyond_both_horizons_comes_out_at_the_second(void **unused)
+{
+    static const int64_t beyond[] = {2 * FAR * FAR_TICK, INT64_MAX / 2, INT64_MAX - 1};
+    vt_wheel wheel;
+    (void)unused;
+    for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
         vt_wheel_init(&wheel, TICK, -7);
         vt_timer_id id = vt_wheel_add(&wheel, owners);
-        vt_timer_id later = vt_wheel_add(&wheel, owners);
-        vt_wheel_arm(&wheel, id, far[i]);
-        assert_null(vt_wheel_expire(&wheel, 0));
-        vt_wheel_arm(&wheel, later, INT64_MAX - 1);
-        assert_null(vt_wheel_expire(&wheel, SHARED * (int64_t)TICK - 1));
-        assert_ptr_equal(vt_wheel_expire(&wheel, VT_WHEEL_HORIZON * (int64_t)TICK), owners);
-        assert_ptr_equal(vt_wheel_expire(&wheel, VT_WHEEL_HORIZON * (int64_t)TICK), owners);
+        vt_wheel_arm(&wheel, id, beyond[i]);
+        assert_null(vt_wheel_expire(&wheel, (FAR - 1) * FAR_TICK - 1));
+        assert_ptr_equal(vt_wheel_expire(&wheel, (FAR - 1) * FAR_TICK), owners);
         vt_wheel_finish(&wheel);
     }
 }
@@ -362,7 +394,8 @@ enum { MODEL_TIMERS = 150 };
 struct entry {
     bool exists;
     bool armed;
-    int64_t tick; /* at which it is to fire */
+    bool far;     /* in the second ring */
+    int64_t tick; /* at which it is to come out, of the first */
     vt_timer_id id;
 };
 
@@ -377,24 +410,40 @@ static void model_arm(struct model *model, struct entry *entry, int64_t at_us)
     int64_t tick = (at_us - 1) / TICK + 1;
     if (at_us <= 0 || tick <= model->turned)
         tick = model->turned + 1;
-    if (tick > model->turned + VT_WHEEL_HORIZON)
-        tick = (model->turned + VT_WHEEL_HORIZON) / SHARED * SHARED;
-    entry->tick = tick;
+    int64_t far_turned = model->turned / VT_WHEEL_HORIZON;
+    int64_t far_tick = at_us / FAR_TICK;
+    if (far_tick > far_turned + FAR)
+        far_tick = far_turned + FAR;
+    entry->far = tick > model->turned + VT_WHEEL_HORIZON;
+    entry->tick = entry->far ? far_tick * VT_WHEEL_HORIZON : tick;
 }
 
-/* The earliest armed entry, by tick and then by id; NULL if there is none. */
-static struct entry *model_first(struct model *model)
+/* What comes out first of all that is due by then: of the first ring, and then by
+ * tick and by id; NULL if there is none. */
+static struct entry *model_first(struct model *model, int64_t by_tick)
 {
     struct entry *first = NULL;
     for (int i = 0; i < MODEL_TIMERS; i++) {
         struct entry *entry = &model->entries[i];
-        if (!entry->exists || !entry->armed)
+        if (!entry->exists || !entry->armed || entry->tick > by_tick)
             continue;
-        if (first == NULL || entry->tick < first->tick ||
-            (entry->tick == first->tick && entry->id < first->id))
+        if (first == NULL || entry->far < first->far ||
+            (entry->far == first->far &&
+             (entry->tick < first->tick || (entry->tick == first->tick && entry->id < first->id))))
             first = entry;
     }
     return first;
+}
+
+static int64_t model_next_us(const struct model *model)
+{
+    int64_t next_us = INT64_MAX;
+    for (int i = 0; i < MODEL_TIMERS; i++) {
+        const struct entry *entry = &model->entries[i];
+        if (entry->exists && entry->armed && entry->tick * TICK < next_us)
+            next_us = entry->tick * TICK;
+    }
+    return next_us;
 }
 
 static int64_t any_deadline(int64_t now)
@@ -403,7 +452,7 @@ static int64_t any_deadline(int64_t now)
     case 0:
         return now - (int64_t)any(50 * TICK);
     case 1:
-        return now + (int64_t)any(INT64_C(5000) * TICK); /* beyond the horizon at times */
+        return now + (int64_t)any(any(2) == 0 ? 5000 * TICK : 2 * FAR * (uint64_t)FAR_TICK);
     case 2:
         return INT64_MAX;
     case 3:
@@ -443,9 +492,11 @@ static int64_t any_step(void)
     case 1:
         return INT64_C(100) * 365 * 86400 * 1000000;
     case 2:
-        return VT_WHEEL_HORIZON * (int64_t)TICK;
+        return FAR_TICK;
     case 3:
         return 0;
+    case 4:
+        return (int64_t)any(300 * FAR_TICK);
     default:
         return (int64_t)any(4 * TICK);
     }
@@ -457,16 +508,12 @@ static void expire_both(vt_wheel *wheel, struct model *model, int64_t now)
         model->turned = now / TICK;
     int64_t target = model->turned;
     for (;;) {
-        struct entry *expected = model_first(model);
+        struct entry *expected = model_first(model, target);
         int64_t next_us = vt_wheel_next_us(wheel);
         if (expected == NULL)
-            assert_true(next_us == INT64_MAX);
-        else if (expected->tick > target)
-            assert_int_equal(next_us, expected->tick * TICK);
+            assert_int_equal(next_us, model_next_us(model));
         else
             assert_true(next_us <= now);
-        if (expected != NULL && expected->tick > target)
-            expected = NULL;
         struct entry *got = vt_wheel_expire(wheel, now);
         if (got != expected)
             fail_msg("%p came out, expected %p (ticks %lld, %lld)", (void *)got, (void *)expected,
@@ -563,8 +610,9 @@ int main(void)
         cmocka_unit_test(a_deadline_in_the_past_fires_at_the_next_turn),
         cmocka_unit_test(the_loop_over_expiries_ends_though_each_timer_is_armed_for_the_past),
         cmocka_unit_test(a_timer_armed_in_an_expiry_keeps_its_deadline_after_any_jump),
-        cmocka_unit_test(
-            a_deadline_beyond_the_horizon_comes_out_early_together_with_others_like_it),
+        cmocka_unit_test(a_deadline_beyond_the_horizon_comes_out_less_than_a_horizon_early),
+        cmocka_unit_test(a_deadline_is_touched_twice_however_far_it_is),
+        cmocka_unit_test(a_deadline_beyond_both_horizons_comes_out_at_the_second),
         cmocka_unit_test(a_jump_of_years_fires_everything_once_in_the_order_of_ticks_and_ids),
         cmocka_unit_test(a_clock_that_goes_back_fires_nothing),
         cmocka_unit_test(a_timer_removed_in_an_expiry_does_not_fire),
