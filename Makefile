@@ -84,10 +84,10 @@ interop: build ## talk to other implementations, in both roles, and through prox
 	@tools/bootstrap interop
 	@tests/interop/run
 
-browser: ## build the browser's client and pass its tests (ONLY names test files)
+browser: build ## build the browser's client and pass its tests (ONLY names test files)
 	@tools/bootstrap browser
 	@browser/packages
-	@cd browser && node build.mjs && node test/run.mjs $(ONLY)
+	@cd browser && node build.mjs && VITAL=../build/vital node test/run.mjs $(ONLY)
 
 format: ## let clang-format lay out all C files
 	@tools/bootstrap tidy

@@ -10,10 +10,16 @@ const home = dirname(fileURLToPath(import.meta.url));
 const dist = join(home, 'dist');
 const declarations = join(home, '.build/types');
 
-/** The output's name, its source, and whether it stands on the whole instead of holding it. */
+/** In dist/ by these names. An adapter stands on the whole instead of holding it; a
+ * mini-program's holds it, upon another platform. */
 const entries = [
   { name: 'vital', source: 'index' },
   { name: 'core', source: 'core' },
+  { name: 'node', source: 'node', adapter: true },
+  { name: 'vue', source: 'vue' },
+  { name: 'react', source: 'react' },
+  { name: 'uni', source: 'uni', mini: true },
+  { name: 'weixin', source: 'weixin', mini: true },
 ];
 
 /** What an adapter is to import, and not to hold. */
@@ -24,6 +30,13 @@ const besides = (extension) => ({
   },
 });
 
+const otherPlatform = {
+  name: 'other-platform',
+  setup(bundle) {
+    bundle.onResolve({ filter: /\/platform\.js$/ }, () => ({ path: join(home, 'src/platform-mini.ts') }));
+  },
+};
+
 const shared = {
   bundle: true,
   minify: true,
@@ -33,17 +46,16 @@ const shared = {
   logLevel: 'error',
 };
 
-async function bundle({ name, source, adapter }) {
-  for (const [format, extension] of [['esm', 'js'], ['cjs', 'cjs']]) {
-    await build({
-      ...shared,
-      entryPoints: [join(home, `src/${source}.ts`)],
-      outfile: join(dist, `${name}.${extension}`),
-      format,
-      packages: 'external',
-      plugins: adapter ? [besides(extension)] : [],
-    });
-  }
+async function bundle({ name, source, adapter, mini }, format, extension, outfile = `${name}.${extension}`) {
+  await build({
+    ...shared,
+    ...(mini && { target: 'es2017' }),
+    entryPoints: [join(home, `src/${source}.ts`)],
+    outfile: join(dist, outfile),
+    format,
+    packages: 'external',
+    plugins: adapter ? [besides(extension)] : mini ? [otherPlatform] : [],
+  });
 }
 
 /** A declaration and all that it refers to, from .build/types into dist. */
@@ -67,7 +79,13 @@ rmSync(dist, { recursive: true, force: true });
 rmSync(declarations, { recursive: true, force: true });
 mkdirSync(join(dist, 'types'), { recursive: true });
 
-for (const entry of entries) await bundle(entry);
+for (const entry of entries) {
+  await bundle(entry, 'esm', 'js');
+  await bundle(entry, 'cjs', 'cjs');
+}
+// WeChat's tools take this folder for the package ("miniprogram" in package.json).
+await bundle(entries.find(({ name }) => name === 'weixin'), 'cjs', 'cjs', 'miniprogram/index.js');
+writeFileSync(join(dist, 'miniprogram/package.json'), '{ "type": "commonjs" }\n');
 await build({
   ...shared,
   entryPoints: [join(home, 'src/script.ts')],

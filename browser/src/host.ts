@@ -20,7 +20,8 @@ export type SocketClass = new (url: string, protocols?: string | string[]) => So
 
 /** Why it failed, from a host that knows more than a page. */
 export interface Failure {
-  readonly cause: 'UNREACHABLE' | 'UNTRUSTED' | 'REJECTED' | 'MISBEHAVED';
+  /** undefined: CUT if it was open, else UNREACHABLE. */
+  readonly cause?: 'UNREACHABLE' | 'UNTRUSTED' | 'REJECTED' | 'MISBEHAVED';
   readonly what?: string;
   readonly status?: number;
   readonly retryAfterS?: number;

@@ -303,8 +303,8 @@ export class Vital extends Target {
 
   private _beat(now: number): void {
     if (!this._policy.message) return;
-    this._hand(this._policy.message);
     this._heart!._beaten(now, this._given);
+    this._hand(this._policy.message);
   }
 
   /** Whether a message may be given to the socket now. */
@@ -317,8 +317,8 @@ export class Vital extends Target {
   }
 
   private _give(data: Data): void {
+    this._given++; // first, since some hosts fail at once
     this._hand(data);
-    this._given++;
   }
 
   private _hand(data: Data): void {
