@@ -54,5 +54,6 @@ export const idleLimits: readonly (readonly [number, string])[] = [
   [60, 'nginx and AWS ALB close'],
   [100, 'Cloudflare closes'],
   [240, 'Azure closes'],
+  [300, 'Envoy closes'],
   [350, 'AWS NLB closes'],
 ];

@@ -13,7 +13,8 @@
  *   2. Bytes given to vital_engine_read() are lent, and changed in place, until
  *      vital_engine_next() has returned false.
  *   3. Before a tick, read what has already arrived: an engine judges by what
- *      it was given.
+ *      it was given. If it suspects the peer (vital_engine_suspects), tell it
+ *      what the kernel knows (vital_engine_evidence), if that is to be had.
  */
 #ifndef VITAL_ENGINE_H
 #define VITAL_ENGINE_H
@@ -156,6 +157,13 @@ vital_bytes vital_engine_farewell(const vital_engine *engine);
 /* When to tick, on the clock's now_us; INT64_MAX: no need. */
 int64_t vital_engine_deadline(const vital_engine *engine);
 void vital_engine_tick(vital_engine *engine, vital_clock clock);
+
+/* Whether a tick now would judge a silence of the peer. */
+bool vital_engine_suspects(const vital_engine *engine, vital_clock clock);
+/* What the kernel knows of the stream: after VITAL_EVENT_OPEN, by which the engine
+ * learns that there is such evidence, and whenever it suspects the peer. Copied.
+ * Without it a silence is judged by time alone, and the verdict says less. */
+void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence);
 
 bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out);
 

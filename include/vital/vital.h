@@ -220,23 +220,43 @@ typedef enum vital_cause {
 /* "SILENT" for VITAL_SILENT; "?" for a number that is no cause. */
 const char *vital_cause_name(vital_cause cause);
 
+/* What the kernel knew of the way to the peer when it was judged (tcp(7), TCP_INFO).
+ * Its word ends at the next hop of TCP, which may be a proxy before the peer. */
+typedef struct vital_evidence {
+    bool known;               /* false, and the rest zero: there is none (not TCP, not asked) */
+    bool relayed;             /* a proxy that we asked for the way is the next hop */
+    uint32_t unacked_packets; /* sent, and not acknowledged */
+    uint32_t retransmits;     /* of the oldest of those, one after the other */
+    uint32_t probes;          /* of a window that is shut, unanswered */
+    uint32_t rto_us;          /* until the next one */
+    uint32_t rtt_us;          /* smoothed; 0: not measured yet */
+    uint32_t rttvar_us;
+    uint32_t window_bytes; /* that the peer has room for; 0: it does not read */
+    uint32_t unsent_bytes; /* that the kernel holds back */
+    uint64_t acked_bytes;  /* since the beginning */
+    uint32_t heard_ms;     /* since data last came */
+    uint32_t acked_ms;     /* since an acknowledgement last came */
+    int error;             /* errno that a router has reported (ICMP); 0: none has */
+} vital_evidence;
+
 /* Messages count from 1 in the order in which vital_send() accepted them. The
  * last `unsent` of them have not left; the `unconfirmed` before those have
  * left, but nothing proves that the peer has them. */
 typedef struct vital_verdict {
     vital_cause cause;
-    uint16_t code;        /* close code received or sent; 1005 none, 1006 cut */
-    char reason[124];     /* the close reason, UTF-8; "" if none */
-    int error;            /* errno of the socket; 0 if none */
-    int status;           /* HTTP status of a refused upgrade; 0 if none */
-    int alert;            /* TLS alert that ended it, ours or the peer's; 0 if none */
-    int64_t open_ms;      /* how long the connection was open; -1 never */
-    vital_pulse pulse;    /* as last seen */
-    uint64_t unconfirmed; /* messages sent and not proven received */
-    uint64_t unsent;      /* messages kept for the next socket; lost if final */
-    bool final;           /* no further attempt will be made */
-    int64_t retry_ms;     /* until the next attempt; -1 if final */
-    char text[320];       /* what happened and how we know, in one sentence */
+    uint16_t code;           /* close code received or sent; 1005 none, 1006 cut */
+    char reason[124];        /* the close reason, UTF-8; "" if none */
+    int error;               /* errno of the socket; 0 if none */
+    int status;              /* HTTP status of a refused upgrade; 0 if none */
+    int alert;               /* TLS alert that ended it, ours or the peer's; 0 if none */
+    int64_t open_ms;         /* how long the connection was open; -1 never */
+    vital_pulse pulse;       /* as last seen */
+    vital_evidence evidence; /* by which a silence was judged */
+    uint64_t unconfirmed;    /* messages sent and not proven received */
+    uint64_t unsent;         /* messages kept for the next socket; lost if final */
+    bool final;              /* no further attempt will be made */
+    int64_t retry_ms;        /* until the next attempt; -1 if final */
+    char text[320];          /* what happened and how we know, in one sentence */
 } vital_verdict;
 
 /* ------------------------------------------------------------------- events */

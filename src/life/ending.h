@@ -11,6 +11,8 @@
 
 #include <vital/engine.h>
 
+#include "evidence.h"
+
 enum { VT_FAREWELL_BYTES = 64 };
 
 /* Zeroed is a good start. */
@@ -23,6 +25,7 @@ typedef struct vt_ending {
     int alert;           /* TLS, or 0 */
     int retry_after_s;   /* -1: not said */
     bool could_not_send; /* SILENT: the beat never left */
+    vt_finding finding;  /* of a silence: what the kernel's evidence has shown */
     bool by_proxy;       /* REJECTED: before the server was asked */
     char *what;          /* owned; without memory NULL, which a verdict survives */
     char *reason;        /* owned, likewise */

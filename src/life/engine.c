@@ -395,21 +395,23 @@ static void tick_open(vital_engine *engine, vital_clock clock)
         return;
     if (vt_outbox_awaits_piece(&engine->outbox))
         vt_heartbeat_excuse(&engine->heart, clock); /* a text beat waits for the message's end */
-    switch (
-        vt_heartbeat_tick(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock)) {
+    if (vt_engine_deaf(engine, clock))
+        return;
+    vt_beat_action action = vt_heartbeat_tick(&engine->heart, &engine->policy->heartbeat,
+                                              &engine->entropy, clock);
+    switch (action) {
     case VT_BEAT_NOTHING:
         break;
     case VT_BEAT_SEND:
-        if (vt_beat_send(&engine->beat, &engine->policy->heartbeat, &engine->entropy,
-                         &engine->outbox) != 0)
-            vt_engine_lose_without_memory(engine, clock);
+        vt_engine_beat(engine, clock);
         break;
     case VT_BEAT_DOUBT:
         vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
         vt_engine_flag(engine, VITAL_EVENT_HEALTH);
         break;
+    case VT_BEAT_LOOK:
     case VT_BEAT_LOST:
-        vt_engine_lose_silent(engine, clock);
+        vt_engine_look(engine, clock, action == VT_BEAT_LOST);
         break;
     }
 }
@@ -459,6 +461,8 @@ void vital_engine_tick(vital_engine *engine, vital_clock clock)
         tick_open(engine, clock);
     else if (clock.now_us >= vital_engine_deadline(engine))
         run_out_of_time(engine, clock);
+    if (vt_engine_has_stream(engine))
+        engine->told = false; /* what was told is of that moment */
 }
 
 /* ------------------------------------------------------------ what users ask */

@@ -120,9 +120,10 @@ void vt_engine_lose_without_memory(vital_engine *engine, vital_clock clock)
 }
 
 /* A frozen program that wakes up later reads why it was given up. */
-static void write_farewell(vital_engine *engine)
+static void write_farewell(vital_engine *engine, vital_cause cause)
 {
-    static const char REASON[] = "no answer to the heartbeat";
+    const char *reason = cause == VITAL_STUCK ? "your host answers, your program does not"
+                                              : "no answer to the heartbeat";
     vt_ending *ending = &engine->ending;
     if (vt_outbox_in_flight(&engine->outbox))
         return; /* the stream is in the middle of something that it does not take */
@@ -133,7 +134,7 @@ static void write_farewell(vital_engine *engine)
         .mask = engine->policy->role == VITAL_CLIENT ? &engine->entropy : NULL,
     };
     vital_bytes frame = {NULL, 0};
-    if (vt_outbox_close(&engine->outbox, VT_CLOSE_NO_ANSWER, vital_text(REASON), true) == 0)
+    if (vt_outbox_close(&engine->outbox, VT_CLOSE_NO_ANSWER, vital_text(reason), true) == 0)
         frame = vt_outbox_pending(&engine->outbox, &frames);
     if (frame.data != NULL && frame.size <= sizeof ending->farewell) {
         memcpy(ending->farewell, frame.data, frame.size);
@@ -141,12 +142,14 @@ static void write_farewell(vital_engine *engine)
     }
 }
 
-void vt_engine_lose_silent(vital_engine *engine, vital_clock clock)
+void vt_engine_lose_unanswered(vital_engine *engine, vital_clock clock, vital_cause cause,
+                               vt_finding finding)
 {
+    engine->ending.finding = finding;
     engine->ending.could_not_send = !vt_heartbeat_waiting(&engine->heart);
     vt_stats_detected(engine->policy->stats, clock.now_us - engine->heart.heard_us);
-    write_farewell(engine);
-    vt_engine_lose_for(engine, clock, VITAL_SILENT, VT_CLOSE_ABNORMAL, NULL);
+    write_farewell(engine, cause);
+    vt_engine_lose_for(engine, clock, cause, VT_CLOSE_ABNORMAL, NULL);
 }
 
 void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error, const char *what)
@@ -331,14 +334,22 @@ void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
 {
     const vt_ending *ending = &engine->ending;
     int64_t awake_us = ending->clock.now_us - ending->clock.stalled_us;
-    int64_t quiet_since_us = ending->cause == VITAL_SLOW ? engine->flow.offered_awake_us
-                                                         : engine->heart.sign_awake_us;
+    int64_t quiet_since_us = engine->heart.still_awake_us;
+    if (ending->cause == VITAL_SLOW && ending->finding != VT_FOUND_SHUT)
+        quiet_since_us = engine->flow.offered_awake_us;
+    if (ending->cause == VITAL_DEAF && vt_heartbeat_waiting(&engine->heart))
+        quiet_since_us = engine->heart.left_awake_us;
+    else if (ending->cause == VITAL_DEAF)
+        quiet_since_us = engine->flow.offered_awake_us;
     vt_ending_verdict(ending, out);
     vital_engine_pulse(engine, ending->clock, &out->pulse);
+    if (engine->told && ending->finding != VT_FOUND_NOTHING)
+        out->evidence = engine->evidence;
     vt_circumstances circumstances = {
         .what = ending->what,
         .quiet_ms = (awake_us - quiet_since_us) / 1000,
         .could_not_send = ending->could_not_send,
+        .finding = ending->finding,
         .refused_by_proxy = ending->by_proxy,
         .text_beat = engine->policy->heartbeat.kind == VITAL_BEAT_TEXT,
         .refused_by_us = engine->policy->role == VITAL_SERVER,

@@ -148,8 +148,12 @@ int64_t vt_engine_flow_deadline(const vital_engine *engine)
 bool vt_engine_too_slow(vital_engine *engine, vital_clock clock)
 {
     if (awake_us(clock) >= send_limit_us(engine)) {
-        /* Not even a close frame would leave. */
-        vt_engine_lose_for(engine, clock, VITAL_SLOW, VT_CLOSE_ABNORMAL, NULL);
+        /* Not even a close frame would leave. Who is heard, and whose kernel takes
+         * nothing, is no slow reader. */
+        if (vt_engine_find(engine) == VT_FOUND_GONE)
+            vt_engine_lose_unanswered(engine, clock, VITAL_DEAF, VT_FOUND_GONE);
+        else
+            vt_engine_lose_for(engine, clock, VITAL_SLOW, VT_CLOSE_ABNORMAL, NULL);
         return true;
     }
     if (awake_us(clock) >= message_limit_us(engine)) {

@@ -11,6 +11,7 @@
 #include "beat.h"
 #include "budget.h"
 #include "ending.h"
+#include "evidence.h"
 #include "heartbeat.h"
 #include "opening.h"
 #include "outbox.h"
@@ -64,6 +65,9 @@ struct vital_engine {
     vt_packing *packing; /* owned; NULL without compression */
     vt_opening *opening; /* owned; NULL once open and pulled */
     vt_heartbeat heart;
+    vital_evidence evidence; /* as last told */
+    uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */
+    bool told;               /* since the last tick */
     vt_beat beat;
     vt_budget control; /* the peer's control frames */
     vt_backoff backoff;
@@ -129,6 +133,17 @@ void vt_engine_unhold(vital_engine *engine);
 bool vt_engine_put_off_end(vital_engine *engine, vital_clock clock, int error);
 void vt_engine_forget_flow(vital_engine *engine);
 
+/* ---- engine_doubt.c */
+
+/* Queues a beat. */
+void vt_engine_beat(vital_engine *engine, vital_clock clock);
+/* What the evidence says that was told for this tick. */
+vt_finding vt_engine_find(const vital_engine *engine);
+/* OPEN: time to look at the evidence; `late`: the answer limit is reached. */
+void vt_engine_look(vital_engine *engine, vital_clock clock, bool late);
+/* OPEN: whether the peer talks and hears nothing, which has then ended the socket. */
+bool vt_engine_deaf(vital_engine *engine, vital_clock clock);
+
 /* ---- engine_open.c */
 
 /* OPENING, with input. */
@@ -147,8 +162,10 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock);
 void vt_engine_lose_for(vital_engine *engine, vital_clock clock, vital_cause cause, uint16_t code,
                         const char *what);
 void vt_engine_lose_without_memory(vital_engine *engine, vital_clock clock);
-/* SILENT: with a farewell for a peer that wakes up later. */
-void vt_engine_lose_silent(vital_engine *engine, vital_clock clock);
+/* No answer, whatever was found to be the cause: with a farewell for a peer that
+ * wakes up later. */
+void vt_engine_lose_unanswered(vital_engine *engine, vital_clock clock, vital_cause cause,
+                               vt_finding finding);
 
 /* The verdict is decided, and last bytes may leave within the closing limit. */
 void vt_engine_end(vital_engine *engine, vital_clock clock);

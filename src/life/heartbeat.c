@@ -21,6 +21,10 @@ enum {
      * 1 + 2 + 4 + 8 + 16 = 31 of them. */
     LEAST_SPREAD_US = 200 * 1000,
     RTOS_OF_FIVE_LOSSES = 31,
+    /* A silence this long is worth the first look at the evidence. A look is two
+     * system calls. */
+    LOOK_US = 1000 * 1000,
+    LOOK_AGAIN_US = 500 * 1000,
 };
 
 static int64_t awake_us(vital_clock clock)
@@ -50,6 +54,7 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
         .heard_us = clock.now_us,
         .spoke_us = clock.now_us,
         .stalled_us = clock.stalled_us,
+        .limits = 1,
         .proved_us = -1,
         .rtt_us = -1,
         .srtt_us = -1,
@@ -57,10 +62,17 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
     };
 }
 
+/* A sign of life, or of our own doing: the silence that counts begins now. */
+static void begin_silence(vt_heartbeat *heart, vital_clock clock)
+{
+    heart->sign_awake_us = heart->still_awake_us = awake_us(clock);
+    heart->limits = 1;
+}
+
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
 {
     heart->heard_us = clock.now_us;
-    heart->sign_awake_us = awake_us(clock);
+    begin_silence(heart, clock);
     bool doubted = heart->health == VITAL_DOUBTFUL;
     heart->health = VITAL_ALIVE;
     return doubted;
@@ -68,8 +80,8 @@ bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
 
 void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock)
 {
-    if (heart->state == VT_BEAT_QUEUED)
-        heart->sign_awake_us = awake_us(clock);
+    if (heart->state == VT_BEAT_QUEUED && heart->limits == 1)
+        begin_silence(heart, clock);
 }
 
 void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock)
@@ -86,7 +98,8 @@ void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
     heart->state = VT_BEAT_OUT;
     heart->left_us = clock.now_us;
     heart->left_awake_us = awake_us(clock);
-    heart->sign_awake_us = heart->left_awake_us;
+    if (heart->limits == 1) /* else it only asks again */
+        begin_silence(heart, clock);
     heart->blurred = heart->paused;
     heart->beats_sent++;
 }
@@ -132,7 +145,7 @@ bool vt_heartbeat_pause(vt_heartbeat *heart, vital_clock clock, bool pause)
     if (pause)
         heart->health = VITAL_ALIVE; /* as far as can be told */
     else
-        heart->sign_awake_us = awake_us(clock); /* the silence that counts begins now */
+        begin_silence(heart, clock);
     return doubted;
 }
 
@@ -186,17 +199,35 @@ static int64_t silence_awake_us(const vt_heartbeat *heart, const vital_heartbeat
     int64_t limit_us = vt_heartbeat_answer_limit_us(heart, policy);
     if (limit_us == VT_NEVER_US)
         return VT_NEVER_US;
-    return heart->sign_awake_us + (heart->health == VITAL_ALIVE ? limit_us / 2 : limit_us);
+    bool doubtful = heart->health == VITAL_DOUBTFUL;
+    return heart->sign_awake_us + (doubtful ? heart->limits * limit_us : limit_us / 2);
+}
+
+static int64_t look_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    if (!heart->looks || vt_heartbeat_answer_limit_us(heart, policy) == VT_NEVER_US)
+        return VT_NEVER_US;
+    int64_t first_us = heart->still_awake_us + LOOK_US;
+    int64_t next_us = heart->looked_awake_us + LOOK_AGAIN_US;
+    return first_us > next_us ? first_us : next_us;
+}
+
+/* Of the clock less all stalls, on which all of these are judged. */
+static int64_t judge_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    int64_t deadline_us = silence_awake_us(heart, policy);
+    int64_t look_us = look_awake_us(heart, policy);
+    int64_t forget_us = forget_awake_us(heart, policy);
+    if (look_us < deadline_us)
+        deadline_us = look_us;
+    return forget_us < deadline_us ? forget_us : deadline_us;
 }
 
 int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *policy)
 {
     if (heart->state == VT_BEAT_QUIET)
         return due_us(heart);
-    int64_t deadline_us = silence_awake_us(heart, policy);
-    int64_t forget_us = forget_awake_us(heart, policy);
-    if (forget_us < deadline_us)
-        deadline_us = forget_us;
+    int64_t deadline_us = judge_awake_us(heart, policy);
     return deadline_us == VT_NEVER_US ? VT_NEVER_US : deadline_us + heart->stalled_us;
 }
 
@@ -214,16 +245,60 @@ vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *pol
         if (clock.now_us < due_us(heart))
             return VT_BEAT_NOTHING;
         heart->state = VT_BEAT_QUEUED;
-        heart->sign_awake_us = awake_us(clock);
+        begin_silence(heart, clock);
         heart->interval_us = draw_interval_us(policy, entropy, 4, 5);
         return VT_BEAT_SEND;
     }
-    if (awake_us(clock) < silence_awake_us(heart, policy))
-        return VT_BEAT_NOTHING;
+    if (awake_us(clock) < silence_awake_us(heart, policy)) {
+        if (awake_us(clock) < look_awake_us(heart, policy))
+            return VT_BEAT_NOTHING;
+        heart->looked_awake_us = awake_us(clock);
+        return VT_BEAT_LOOK;
+    }
     if (heart->health == VITAL_DOUBTFUL)
         return VT_BEAT_LOST;
     heart->health = VITAL_DOUBTFUL;
     return VT_BEAT_DOUBT;
+}
+
+void vt_heartbeat_moved(vt_heartbeat *heart, vital_clock clock)
+{
+    heart->sign_awake_us = awake_us(clock);
+    heart->limits = 1;
+}
+
+bool vt_heartbeat_doubt(vt_heartbeat *heart)
+{
+    bool began = heart->health == VITAL_ALIVE;
+    heart->health = VITAL_DOUBTFUL;
+    return began;
+}
+
+bool vt_heartbeat_wait(vt_heartbeat *heart, const vital_heartbeat *policy)
+{
+    return policy->answer_ms == 0 && heart->limits < VT_LIMITS_MOST && heart->limits++ > 0;
+}
+
+bool vt_heartbeat_ask_again(vt_heartbeat *heart)
+{
+    if (heart->state != VT_BEAT_OUT)
+        return false;
+    heart->state = VT_BEAT_QUEUED;
+    heart->owed++;
+    return true;
+}
+
+bool vt_heartbeat_unanswered(const vt_heartbeat *heart, const vital_heartbeat *policy,
+                             vital_clock clock)
+{
+    return heart->heard_us > heart->left_us && awake_us(clock) >= forget_awake_us(heart, policy) &&
+           vt_heartbeat_answer_limit_us(heart, policy) != VT_NEVER_US;
+}
+
+bool vt_heartbeat_judges(const vt_heartbeat *heart, const vital_heartbeat *policy,
+                         vital_clock clock)
+{
+    return heart->state != VT_BEAT_QUIET && awake_us(clock) >= judge_awake_us(heart, policy);
 }
 
 static int64_t age_ms(int64_t stamp_us, vital_clock clock)

@@ -11,6 +11,10 @@
  *
  *   Half-way to LOST the health turns DOUBTFUL; any byte turns it back.
  *
+ *   Where the kernel gives evidence, it is looked at now and then in a silence. It
+ *   may end the silence sooner, or have us wait for two limits more: what it says
+ *   is judged by the owner, by evidence.h.
+ *
  * A beat is due when either direction has been silent for the interval, so a
  * connection that talks both ways costs none. Silence is judged on a clock that
  * stands still while we ourselves were not attending (vital_clock): our
@@ -44,18 +48,22 @@ typedef enum vt_beat_state {
 typedef struct vt_heartbeat {
     vt_beat_state state;
     vital_health health;
-    bool paused;           /* we do not read: silence says nothing */
-    bool blurred;          /* OUT: we did not read all the time, so its time is no round trip */
-    uint32_t owed;         /* beats that were forgotten and may still be answered */
-    int64_t interval_us;   /* this time's, jittered; VT_NEVER_US: never */
-    int64_t heard_us;      /* when bytes last came */
-    int64_t spoke_us;      /* when bytes last left */
-    int64_t left_us;       /* OUT: when the beat left */
-    int64_t left_awake_us; /* OUT: the same, for the round trip */
-    int64_t sign_awake_us; /* the last sign of life since the beat was asked for */
-    int64_t stalled_us;    /* the stalls, as last told */
-    int64_t proved_us;     /* when a beat was last answered; -1: never */
-    int64_t rtt_us;        /* -1 before the first answer */
+    bool paused;             /* we do not read: silence says nothing */
+    bool blurred;            /* OUT: we did not read all the time, so its time is no round trip */
+    uint32_t owed;           /* beats that were forgotten and may still be answered */
+    int64_t interval_us;     /* this time's, jittered; VT_NEVER_US: never */
+    int64_t heard_us;        /* when bytes last came */
+    int64_t spoke_us;        /* when bytes last left */
+    int64_t left_us;         /* OUT: when the beat left */
+    int64_t left_awake_us;   /* OUT: the same, for the round trip */
+    int64_t sign_awake_us;   /* the last sign of life since the beat was asked for */
+    int64_t still_awake_us;  /* the same, but that the kernel gets on is none */
+    int64_t looked_awake_us; /* when the evidence was last looked at */
+    bool looks;              /* there is evidence */
+    int limits;              /* how many answer limits the silence may last: 1 to VT_LIMITS_MOST */
+    int64_t stalled_us;      /* the stalls, as last told */
+    int64_t proved_us;       /* when a beat was last answered; -1: never */
+    int64_t rtt_us;          /* -1 before the first answer */
     int64_t srtt_us;
     int64_t rttvar_us;
     uint64_t beats_sent;
@@ -65,13 +73,18 @@ typedef struct vt_heartbeat {
 typedef enum vt_beat_action {
     VT_BEAT_NOTHING,
     VT_BEAT_SEND,  /* send a beat, and say vt_heartbeat_left() once it has */
+    VT_BEAT_LOOK,  /* look at the evidence */
     VT_BEAT_DOUBT, /* health has become doubtful */
-    VT_BEAT_LOST,  /* give the connection up as SILENT */
+    VT_BEAT_LOST,  /* the limit is reached: give it up, or vt_heartbeat_wait() */
 } vt_beat_action;
 
 /* The connection is open. The first beat comes after U[1/2, 1] of the interval. */
 void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
                         const vital_entropy *entropy, vital_clock clock);
+
+/* So many answer limits are granted to a peer whose host is known to be up; one, if the
+ * limit was given. */
+enum { VT_LIMITS_MOST = 3 };
 
 /* Any byte came. True if this ended a doubt. */
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock);
@@ -83,6 +96,24 @@ int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact
 
 /* It is our own doing that the beat has not left yet. */
 void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock);
+
+/* ---- what the evidence says */
+
+/* The kernel gets on with what waits before the beat: the limit begins anew. */
+void vt_heartbeat_moved(vt_heartbeat *heart, vital_clock clock);
+/* True if this began a doubt. */
+bool vt_heartbeat_doubt(vt_heartbeat *heart);
+/* One limit more; or false: there have been enough, or the limit is not ours to stretch. */
+bool vt_heartbeat_wait(vt_heartbeat *heart, const vital_heartbeat *policy);
+/* While waiting: ask again, since the first beat has been taken. False if the beat
+ * has not left; else it is to be sent, as after VT_BEAT_SEND. */
+bool vt_heartbeat_ask_again(vt_heartbeat *heart);
+/* Whether the limit has passed without an answer to the beat, by a peer that talks. */
+bool vt_heartbeat_unanswered(const vt_heartbeat *heart, const vital_heartbeat *policy,
+                             vital_clock clock);
+/* Whether a tick now would end in a judgement. */
+bool vt_heartbeat_judges(const vt_heartbeat *heart, const vital_heartbeat *policy,
+                         vital_clock clock);
 
 /* We read no more, or again. While we do not, beats still leave, but no answer is
  * insisted on: our own not reading is never the peer's death. True if this ended

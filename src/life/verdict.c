@@ -198,7 +198,7 @@ static const struct idle_limit {
     bool several;
 } idle_limits[] = {
     {55, "Heroku", false}, {60, "nginx and AWS ALB", true}, {100, "Cloudflare", false},
-    {240, "Azure", false}, {350, "AWS NLB", false},
+    {240, "Azure", false}, {300, "Envoy", false},           {350, "AWS NLB", false},
 };
 
 static const struct idle_limit *find_idle_limit(int64_t silence_ms)
@@ -293,8 +293,32 @@ static void say_rejected(struct sentence *sentence, const vital_verdict *verdict
     add(sentence, by_proxy ? " instead of letting us through" : " instead of upgrading");
 }
 
-static void say_silent(struct sentence *sentence, const vital_verdict *verdict,
-                       const vt_circumstances *circumstances)
+/* What the evidence adds to a silence. */
+static void say_gone(struct sentence *sentence, const vital_evidence *evidence)
+{
+    const uint32_t times = evidence->retransmits + 1;
+    const char *hop = evidence->relayed ? "the path to the proxy" : "the path";
+
+    if (evidence->retransmits > 0)
+        add_format(sentence,
+                   ": our kernel has sent it %" PRIu32 " times, and nobody acknowledges it", times);
+    add_error(sentence, "; a router says: ", evidence->error);
+    add_format(sentence, ", so %s or the host is gone", hop);
+}
+
+static void say_who_is_gone(struct sentence *sentence, const vital_evidence *evidence,
+                            vt_finding finding)
+{
+    if (finding == VT_FOUND_GONE)
+        say_gone(sentence, evidence);
+    else if (finding == VT_FOUND_TAKEN || finding == VT_FOUND_SHUT)
+        add(sentence, ": the proxy still acknowledges what we send, so the path behind it or the "
+                      "peer is gone");
+    else
+        add(sentence, ": the path or the peer is gone");
+}
+
+static void say_unanswered(struct sentence *sentence, const vt_circumstances *circumstances)
 {
     const char *beat = circumstances->text_beat ? "heartbeat message" : "ping";
 
@@ -306,11 +330,47 @@ static void say_silent(struct sentence *sentence, const vital_verdict *verdict,
         add(sentence, " for ");
         add_duration(sentence, circumstances->quiet_ms);
     }
+}
+
+static void say_silent(struct sentence *sentence, const vital_verdict *verdict,
+                       const vt_circumstances *circumstances)
+{
+    say_unanswered(sentence, circumstances);
     add(sentence,
         circumstances->could_not_send ? ", and nothing was heard" : ", and nothing else was heard");
-    add(sentence, ": the path or the peer is gone");
+    say_who_is_gone(sentence, &verdict->evidence, circumstances->finding);
     if (!add_what(sentence, "; ", circumstances->what))
         add_error(sentence, "; the system says: ", verdict->error);
+}
+
+static void say_stuck(struct sentence *sentence, const vt_circumstances *circumstances)
+{
+    say_unanswered(sentence, circumstances);
+    add(sentence, ". The peer's kernel still acknowledges what we send, so the host is up and the "
+                  "program is stuck");
+}
+
+static void say_deaf(struct sentence *sentence, const vital_verdict *verdict, int64_t quiet_ms)
+{
+    add(sentence, "We hear the peer, but it does not hear us: ");
+    if (quiet_ms >= 0) {
+        add(sentence, "for ");
+        add_duration(sentence, quiet_ms);
+        add(sentence, " ");
+    }
+    add_format(sentence, "nobody has acknowledged what our kernel has sent %" PRIu32 " times",
+               verdict->evidence.retransmits + 1);
+    add(sentence, ", while bytes came, the last of them ");
+    add_duration(sentence, verdict->pulse.heard_ms);
+    add(sentence, " ago");
+}
+
+/* The host says so itself, where there is evidence. */
+static void say_shut(struct sentence *sentence, const vt_circumstances *circumstances)
+{
+    add(sentence, "The peer does not read what we send: its kernel has had no room for more for ");
+    add_duration(sentence, circumstances->quiet_ms);
+    add(sentence, ", and nothing was heard");
 }
 
 /* What our own side of the socket knows: how long it has taken no byte more, and
@@ -365,8 +425,6 @@ static void say_phrase(struct sentence *sentence, vital_cause cause, const char 
 {
     static const char *const phrases[VITAL_CAUSE_COUNT] = {
         [VITAL_UNTRUSTED] = "TLS established no trust",
-        [VITAL_STUCK] = "The peer's host is up, but its program does not answer",
-        [VITAL_DEAF] = "We hear the peer, but it does not hear us",
         [VITAL_MISBEHAVED] = "The peer broke the protocol",
         [VITAL_OVERFLOW] = "A limit of ours was reached",
         [VITAL_SUPERSEDED] = "The connection was resumed on another socket",
@@ -398,14 +456,21 @@ static void say(struct sentence *sentence, const vital_verdict *verdict,
         say_silent(sentence, verdict, circumstances);
         break;
     case VITAL_SLOW:
-        say_slow(sentence, verdict, circumstances->quiet_ms);
+        if (circumstances->finding == VT_FOUND_SHUT)
+            say_shut(sentence, circumstances);
+        else
+            say_slow(sentence, verdict, circumstances->quiet_ms);
+        break;
+    case VITAL_STUCK:
+        say_stuck(sentence, circumstances);
+        break;
+    case VITAL_DEAF:
+        say_deaf(sentence, verdict, circumstances->quiet_ms);
         break;
     case VITAL_CUT:
         say_cut(sentence, verdict, what);
         break;
     case VITAL_UNTRUSTED:
-    case VITAL_STUCK:
-    case VITAL_DEAF:
     case VITAL_MISBEHAVED:
     case VITAL_OVERFLOW:
     case VITAL_SUPERSEDED:

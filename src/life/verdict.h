@@ -10,6 +10,8 @@
 
 #include <vital/vital.h>
 
+#include "evidence.h"
+
 /* Whether to try again, and in which window. A window of 0, 0 is the backoff's. */
 typedef struct vt_retry {
     bool again;
@@ -23,11 +25,13 @@ vt_retry vt_verdict_retry(const vital_verdict *verdict, int retry_after_s);
 
 /* What a sentence may name beyond the verdict's own fields. */
 typedef struct vt_circumstances {
-    const char *what; /* what failed or was broken, in words without a full stop;
-                         REJECTED: the reason phrase; or NULL. Not trusted */
-    int64_t quiet_ms; /* SLOW: how long nothing has left. SILENT: how long nothing was heard after
-                         the beat left, or how long it could not; below 0: not known */
+    const char *what;      /* what failed or was broken, in words without a full stop;
+                              REJECTED: the reason phrase; or NULL. Not trusted */
+    int64_t quiet_ms;      /* SLOW: how long nothing has left. SILENT, STUCK: how long nothing was
+                              heard after the beat left, or how long it could not. DEAF: how long
+                              it has been out; below 0: not known */
     bool could_not_send;   /* SILENT: the beat itself was stuck in our queue */
+    vt_finding finding;    /* of a silence: what the verdict's evidence has shown */
     bool refused_by_us;    /* REJECTED: we are the server; what is our reason */
     bool refused_by_proxy; /* REJECTED: what is the proxy's reason phrase */
     bool text_beat;        /* the beat was an in-band message */

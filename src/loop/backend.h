@@ -50,7 +50,7 @@ typedef struct vt_backend {
     void (*send)(vt_stream *stream, vital_bytes bytes);
     void (*pause)(vt_stream *stream, bool pause);
     void (*poll)(vt_stream *stream);
-    bool (*info)(vt_stream *stream, vt_tcp_info *out);
+    bool (*info)(vt_stream *stream, vital_evidence *out);
     void (*close)(vt_stream *stream, vt_stream_end how, vital_bytes farewell);
 
     vt_listener *(*listen)(vital_loop *loop, const vt_address *on, bool share_port,

@@ -452,7 +452,7 @@ void vt_stream_poll(vt_stream *stream)
     stream->loop->backend->poll(stream);
 }
 
-bool vt_stream_info(vt_stream *stream, vt_tcp_info *out)
+bool vt_stream_info(vt_stream *stream, vital_evidence *out)
 {
     return stream->loop->backend->info(stream, out);
 }

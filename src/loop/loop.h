@@ -80,21 +80,9 @@ void vt_stream_pause(vt_stream *stream, bool pause);
 /* Delivers now, through `received`, what has already arrived. */
 void vt_stream_poll(vt_stream *stream);
 
-/* What the kernel knows of a stream and its path (tcp(7), TCP_INFO). */
-typedef struct vt_tcp_info {
-    uint32_t unacked_packets; /* sent, and not acknowledged */
-    uint32_t retransmits;     /* of the oldest of those, one after the other */
-    uint32_t rto_us;          /* until the next one */
-    uint32_t rtt_us;          /* smoothed; 0: not measured yet */
-    uint32_t rttvar_us;
-    uint32_t window_bytes; /* that the peer has room for; 0: it does not read */
-    uint32_t unsent_bytes; /* that the kernel holds back */
-    uint64_t acked_bytes;  /* since the beginning */
-    uint32_t heard_ms;     /* since data last came */
-    uint32_t acked_ms;     /* since an acknowledgement last came */
-} vt_tcp_info;
-/* False where there is no such thing: not TCP, or not connected. */
-bool vt_stream_info(vt_stream *stream, vt_tcp_info *out);
+/* What the kernel knows of a stream and its path. False where there is no such
+ * thing: not TCP, or not connected. */
+bool vt_stream_info(vt_stream *stream, vital_evidence *out);
 
 /* How a stream ends. */
 typedef enum vt_stream_end {

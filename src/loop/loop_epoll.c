@@ -75,6 +75,7 @@ typedef struct epoll_stream {
     bool ended;        /* the end has been delivered */
     bool blocked;      /* the send waits for room in the kernel */
     int error;         /* of a connect that failed at once */
+    int reported;      /* errno that a router has reported, since anything came; 0: none */
     vital_bytes bytes; /* being sent; size 0: nothing */
     size_t sent;
     vt_list sending;
@@ -216,9 +217,21 @@ static bool starve(epoll_stream *stream)
     return true;
 }
 
+/* What a router has said (ICMP), of which TCP thinks nothing yet, is told once like
+ * an error that ends the connection, and is none. */
+static bool is_report(epoll_stream *stream, int error)
+{
+    vital_evidence evidence;
+    if (!vt_socket_error_is_report(error) || !vt_tcp_info_read(stream->source.fd, &evidence))
+        return false;
+    stream->reported = error;
+    return true;
+}
+
 static void send_some(epoll_stream *stream)
 {
     const uint8_t *data = stream->bytes.data;
+    bool reported = false;
     while (stream->sent < stream->bytes.size) {
         ssize_t sent = send(stream->source.fd, data + stream->sent,
                             stream->bytes.size - stream->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -235,6 +248,10 @@ static void send_some(epoll_stream *stream)
         if (errno == ENOBUFS && starve(stream))
             return;
         int error = errno;
+        bool again = !reported && is_report(stream, error);
+        reported = true;
+        if (again)
+            continue;
         stream->bytes.size = 0;
         stream->base.events->sent(stream->base.owner, stream->sent, error);
         return;
@@ -284,6 +301,11 @@ static void receive_some(epoll_stream *stream)
         stream->edge = false;
         return;
     }
+    if (size < 0 && is_report(stream, errno)) {
+        want_read(stream);
+        return;
+    }
+    stream->reported = 0;
     /* A short read has emptied the socket (epoll(7)), unless its end has been
      * announced: that comes as a read of its own. */
     if (size > 0 && size < RECEIVE_BYTES && !stream->hung_up)
@@ -313,10 +335,13 @@ static void stream_poll(vt_stream *base)
     receive_some(stream);
 }
 
-static bool stream_info(vt_stream *base, vt_tcp_info *out)
+static bool stream_info(vt_stream *base, vital_evidence *out)
 {
     const epoll_stream *stream = (const epoll_stream *)base;
-    return !stream->connecting && vt_tcp_info_read(stream->source.fd, out);
+    if (stream->connecting || stream->source.fd < 0 || !vt_tcp_info_read(stream->source.fd, out))
+        return false;
+    out->error = stream->reported;
+    return true;
 }
 
 /* -------------------------------------------------------------------- streams */

@@ -21,6 +21,9 @@ bool vt_socket_is_own_peer(int fd);
  * with errno. `bound` is the address with the port that was picked. */
 int vt_socket_listen(const vt_address *on, bool share_port, vt_address *bound);
 
+/* Whether an ICMP message may be behind the errno (icmp(7)). */
+bool vt_socket_error_is_report(int error);
+
 /* What an accepted socket needs besides. */
 void vt_socket_tune(int fd, int family);
 

@@ -9,7 +9,7 @@
 /* The states of linux/tcp_states.h, which is not for programs. */
 enum { ESTABLISHED = 1, CLOSE = 7, LISTEN = 10 };
 
-bool vt_tcp_info_read(int fd, vt_tcp_info *out)
+bool vt_tcp_info_read(int fd, vital_evidence *out)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
@@ -19,9 +19,11 @@ bool vt_tcp_info_read(int fd, vt_tcp_info *out)
         return false;
     if (info.tcpi_state < ESTABLISHED || info.tcpi_state == CLOSE || info.tcpi_state == LISTEN)
         return false;
-    *out = (vt_tcp_info){
+    *out = (vital_evidence){
+        .known = true,
         .unacked_packets = info.tcpi_unacked,
         .retransmits = info.tcpi_retransmits,
+        .probes = info.tcpi_probes,
         .rto_us = info.tcpi_rto,
         .rtt_us = info.tcpi_rtt,
         .rttvar_us = info.tcpi_rttvar,

@@ -9,6 +9,6 @@
 
 /* False if the descriptor is no TCP socket, is not connected, or if this kernel
  * (before Linux 5.4) does not say all of it. */
-bool vt_tcp_info_read(int fd, vt_tcp_info *out);
+bool vt_tcp_info_read(int fd, vital_evidence *out);
 
 #endif

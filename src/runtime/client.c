@@ -74,6 +74,7 @@ static void on_passed(void *owner, vt_passage_step step)
         conn->opening.tls_us = vt_conn_phase_us(conn);
         break;
     case VT_PASSAGE_THROUGH:
+        conn->relayed = client->way.proxy != NULL;
         vt_conn_adopt(conn, &client->address);
         vital_engine_connected(conn->engine, clock_of(client));
         break;

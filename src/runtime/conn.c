@@ -80,6 +80,16 @@ static void take_health(vital_conn *conn, vital_health health)
     conn->events->health(conn, health, &pulse);
 }
 
+/* What the kernel knows is the engine's to judge. */
+static void testify(vital_conn *conn)
+{
+    vital_evidence evidence;
+    if (conn->transport.stream == NULL || !vt_stream_info(conn->transport.stream, &evidence))
+        return;
+    evidence.relayed = conn->relayed;
+    vital_engine_evidence(conn->engine, &evidence);
+}
+
 /* False if the connection is gone. */
 static bool dispatch(vital_conn *conn, const vital_event *event)
 {
@@ -105,6 +115,7 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         break;
     case VITAL_EVENT_OPEN:
         conn->opening.upgrade_us = vt_conn_phase_us(conn);
+        testify(conn);
         if (events->open != NULL)
             events->open(conn, false);
         break;
@@ -203,10 +214,12 @@ static void on_timer(void *owner)
     if (!pull(conn))
         return;
     /* Before judging, read: the answer may have arrived already. */
-    if (vital_engine_health(conn->engine) == VITAL_DOUBTFUL && conn->transport.stream != NULL) {
+    if (vital_engine_suspects(conn->engine, clock_of(conn)) && conn->transport.stream != NULL) {
         vt_transport_poll(&conn->transport);
         if (conn->engine == NULL)
             return; /* gone: buried at the end of this turn */
+        if (vital_engine_suspects(conn->engine, clock_of(conn)))
+            testify(conn);
     }
     vital_engine_tick(conn->engine, clock_of(conn));
     /* At once: if that gave up an attempt, its answer may be due in this turn. */

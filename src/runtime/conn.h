@@ -40,6 +40,7 @@ struct vital_conn {
     bool sending;     /* bytes of the engine's are in flight, or can no more be */
     bool paused;      /* nothing is read: vital_pause() */
     int send_error;   /* why they cannot; the end itself comes from the reading side */
+    bool relayed;     /* client: through a proxy that we asked */
     bool pulling;     /* events are being dispatched, further up the stack */
     int64_t began_us; /* this phase of the opening */
     vital_opening opening;

@@ -222,10 +222,10 @@ class Events(ConnectCase):
         peer.receive_opcode(PING)
         client.event("health", health="doubtful")
         lost = client.event("close")
-        self.assertEqual((lost["cause"], lost["code"], lost["final"]), ("SILENT", 1006, True))
+        self.assertEqual((lost["cause"], lost["code"], lost["final"]), ("STUCK", 1006, True))
         self.assertRegex(lost["text"], r"^No answer to our ping for [\d.]+ m?s")
-        self.assertEqual(client.wait(), 14)
-        self.assertEqual(peer.closing(), (4408, "no answer to the heartbeat"))
+        self.assertEqual(client.wait(), 15)
+        self.assertEqual(peer.closing(), (4408, "your host answers, your program does not"))
 
     def test_any_byte_ends_a_doubt(self):
         client, peer, _ = self.pair("--json", "--beat", "200ms", "--answer-within", "1s")
@@ -357,7 +357,7 @@ class ComingBack(ConnectCase):
         peer.ended()
         self.assertFalse(select.select([listener.sock], [], [], 0)[0])
         again.close()
-        client.note("^SILENT: ")
+        client.note("^STUCK: ")
 
 
 class Ending(ConnectCase):
@@ -401,8 +401,8 @@ class Ending(ConnectCase):
         self.assertEqual((last["status"], last["text"]),
                          (404, "The server answered 404 Not Found instead of upgrading."))
 
-    def test_silent_is_14(self):
-        self.ends(14, "SILENT", self.says(), "--beat", "100ms", "--answer-within", "100ms")
+    def test_stuck_is_15(self):
+        self.ends(15, "STUCK", self.says(), "--beat", "100ms", "--answer-within", "100ms")
 
     def test_cut_is_18(self):
         self.ends(18, "CUT", lambda listener: listener.websocket().close())

@@ -130,14 +130,15 @@ class ServerNotices(VitalCase):
 
         fault = client.signal(signal.SIGSTOP)
         dropped = server.event("close")
-        self.assertEqual((dropped["id"], dropped["cause"]), (number, "SILENT"))
+        self.assertEqual((dropped["id"], dropped["cause"]), (number, "STUCK"))
         self.assertLess(dropped.at - fault, BEAT + ANSWER + SLACK)
-        self.assertRegex(dropped["text"], r"^No answer to our ping for 1(\.\d)? s,")
+        self.assertRegex(dropped["text"], r"^No answer to our ping for 1(\.\d)? s\. The peer")
 
         client.signal(signal.SIGCONT)
         told = client.event("close")
         self.assertEqual((told["cause"], told["code"], told["reason"], told["final"]),
-                         ("CLOSED_BY_PEER", 4408, "no answer to the heartbeat", False))
+                         ("CLOSED_BY_PEER", 4408, "your host answers, your program does not",
+                          False))
         client.event("open")
         client.say("back")
         client.event("message", data="back")
@@ -156,4 +157,4 @@ class ServerNotices(VitalCase):
         client.note("^open ")
         server.note(r"^open #1 127\.0\.0\.1:\d+ \(1 connection\)$")
         client.signal(signal.SIGSTOP)
-        server.note(r"^close #1 127\.0\.0\.1:\d+ after .*: SILENT: No answer to our ping")
+        server.note(r"^close #1 127\.0\.0\.1:\d+ after .*: STUCK: No answer to our ping")

@@ -54,8 +54,9 @@ class Story(VitalCase):
         lost = client.event("close")
         self.assertLess(doubt.at, lost.at)
         self.assertLess(lost.at - fault, BEAT + ANSWER + SLACK)
-        self.assertEqual((lost["cause"], lost["code"], lost["final"]), ("SILENT", 1006, False))
-        self.assertRegex(lost["text"], r"^No answer to our heartbeat message for 2(\.\d)? s, and ")
+        self.assertEqual((lost["cause"], lost["code"], lost["final"]), ("STUCK", 1006, False))
+        self.assertRegex(lost["text"],
+                         r"^No answer to our heartbeat message for 2(\.\d)? s\. The peer's kernel")
         self.assertLessEqual(lost["retry_ms"], 200)
 
         # The kernel of the stopped server still takes the call; nobody answers it.

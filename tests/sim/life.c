@@ -339,7 +339,7 @@ static void start_client(void *arg)
         .user = client,
         .heartbeat = {.kind = client->watched.text ? VITAL_BEAT_TEXT : VITAL_BEAT_PING,
                       .interval_ms = (int)life->options->interval_ms},
-        .limits = {.message_ms = 600 * 1000},
+        .limits = {.message_ms = 3600 * 1000},
     };
     int error = vital_connect(&client->watched.conn, client->process->loop, &options);
     if (error == VITAL_ENOMEM && sim_recent(life, client->process->scarce_us, SECOND_US)) {
@@ -484,7 +484,7 @@ void sim_start_server(void *arg)
         .user = life,
         .heartbeat = {.interval_ms = (int)life->options->interval_ms},
         /* A large message over a narrow, lossy link takes its time. */
-        .limits = {.connections = 4 * 1000 * 1000, .message_ms = 600 * 1000},
+        .limits = {.connections = 4 * 1000 * 1000, .message_ms = 3600 * 1000},
     };
     life->draining = false;
     sim_must(vt_sim_loop_create(&process->loop, life->sim) == 0);

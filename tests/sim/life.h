@@ -93,7 +93,6 @@ typedef struct sim_watched {
     bool trusted; /* the other end is one of ours, too */
     bool text;    /* it beats by text */
     bool doubtful;
-    bool slow;                  /* in doubt: a kernel had more to do than to carry beats */
     uint64_t accepted_in_doubt; /* messages accepted when the doubt began */
     int64_t relieved_us;        /* when it last ended, or began */
     int64_t opened_us;

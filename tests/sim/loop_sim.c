@@ -122,6 +122,7 @@ vt_sim *vt_sim_create(uint64_t seed, const vt_sim_network *network)
     memset(sim, 0, sizeof *sim);
     sim->seed = seed;
     sim->clockwork.now_us = 1000000;
+    sim->clockwork.ahead_us = &sim->ahead_us;
     sim->clockwork.network = network;
     sim->clockwork.accept = take_call;
     vt_list_init(&sim->listeners);
@@ -797,7 +798,7 @@ void *vt_sim_stream_path(vt_stream *stream)
     return sim_tcp_path(&((sim_stream *)stream)->socket);
 }
 
-static bool stream_info(vt_stream *base, vt_tcp_info *out)
+static bool stream_info(vt_stream *base, vital_evidence *out)
 {
     sim_tcp_info(&((sim_stream *)base)->socket, out);
     return true;

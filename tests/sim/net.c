@@ -131,7 +131,7 @@ static int64_t queue_us(sim_path *path, vt_sim_end from, size_t size, int64_t no
 {
     enum { HEADER_BYTES = 66 };
     int64_t bytes_per_s = path->hosts[VT_SIM_CLIENT]->bytes_per_s;
-    if (bytes_per_s == 0)
+    if (bytes_per_s == 0 || size == 0) /* an acknowledgement is small */
         return 0;
     if (path->busy_us[from] < now_us)
         path->busy_us[from] = now_us;
@@ -212,6 +212,8 @@ const vt_sim_network sim_net_template = {
 
 void sim_path_make_hole(sim_net *net, sim_path *path, vt_sim_end from, int64_t until_us)
 {
+    if (path->hole_us[from] <= vt_sim_now_us(net->sim))
+        path->hole_since_us[from] = vt_sim_now_us(net->sim);
     path->hole_us[from] = until_us;
     path->hurt_us = vt_sim_now_us(net->sim);
 }

@@ -36,7 +36,8 @@ typedef struct sim_path {
     unsigned address;   /* the client's, when it called */
     sim_draw draw;
     int64_t delay_us;
-    int64_t hole_us[2];  /* by sender: nothing passes until then */
+    int64_t hole_us[2]; /* by sender: nothing passes until then */
+    int64_t hole_since_us[2];
     int64_t packet_most; /* larger ones vanish; INT64_MAX: none do */
     int64_t mapped_us;   /* when the NAT last saw a packet of it */
     bool forgotten;

@@ -7,9 +7,10 @@
  *                              \_ on its way, or its ack is _/    \_ unsent
  *
  * Timing as Linux does it: RTO = SRTT + max(4 RTTVAR, 200 ms), 1 s before the
- * first round trip is known, doubled at each retransmission, at most 120 s; 15
- * retransmissions, then ETIMEDOUT (tcp(7), tcp_retries2); 8 if nobody owns the
- * socket any more (tcp_orphan_retries); calls after 1, 3, 7, 15, 31, 63 s.
+ * first round trip is known; the last segment is sent once more before retransmissions
+ * are counted; of little data the first six are not doubled, all others are, up to
+ * 120 s; then ETIMEDOUT (tcp(7), tcp_retries2), sooner if nobody owns the socket any
+ * more (tcp_orphan_retries); calls after 1, 3, 7, 15, 31, 63 s.
  */
 #include "tcp.h"
 
@@ -26,12 +27,16 @@ enum {
     PACKET_BYTES = 1448, /* in which a kernel counts */
     ACKS_MOST = 8,
     CALLS_MOST = 7,
-    RETRIES_MOST = 15,
-    ORPHAN_RETRIES_MOST = 8,
     FIRST_RTO_US = 1000 * 1000,
     LEAST_SPREAD_US = 200 * 1000,
+    THIN_PACKETS = 4, /* fewer are a thin stream */
+    THIN_RETRIES = 6,
     LONGEST_RTO_US = 120 * 1000 * 1000,
 };
+
+/* Linux counts retries (tcp_retries2: 15, tcp_orphan_retries: 8), but in the time that
+ * so many would take from 200 ms on if each were doubled. */
+static const int64_t GIVE_UP_US = INT64_C(924600) * 1000, ORPHAN_GIVE_UP_US = 102200 * 1000;
 
 struct sim_segment {
     sim_segment *next;
@@ -69,8 +74,11 @@ struct way {
     int64_t sent_us, acked_us; /* -1: never */
     int64_t srtt_us, rttvar_us;
     uint32_t retransmits, probes;
-    int64_t timer_us; /* INT64_MAX: off */
-    int timer_events; /* on the agenda */
+    int64_t trying_us;  /* since when it retransmits or probes */
+    uint64_t tail_sent; /* of which the tail loss probe (RFC 8985 7) was the last */
+    int reported;       /* errno of a router; 0: none */
+    int64_t timer_us;   /* INT64_MAX: off */
+    int timer_events;   /* on the agenda */
 
     /* the receiver */
     uint64_t received, read, advertised;
@@ -110,7 +118,8 @@ static struct way *way_to(const sim_socket *socket)
 
 static int64_t now_us(const struct way *way)
 {
-    return way->wire->world->now_us;
+    const sim_clockwork *world = way->wire->world;
+    return world->now_us + *world->ahead_us;
 }
 
 static uint64_t length(const sim_segment *segment)
@@ -169,11 +178,17 @@ static void tell(sim_socket *socket)
         socket->changed(socket);
 }
 
-/* The connection is over for that end, whatever it was doing. */
+/* Whether that end's kernel still knows the connection. */
+static bool is_there(const vt_sim_wire *wire, vt_sim_end end)
+{
+    return wire->ends[end] != NULL && wire->ends[end]->error == 0;
+}
+
+/* The connection is over for that end, whatever it was doing. The other will hear of
+ * it when it next says something. */
 static void fail_end(vt_sim_wire *wire, vt_sim_end end, int error)
 {
     clear_way(&wire->ways[end]);
-    clear_way(&wire->ways[vt_sim_other(end)]);
     sim_socket *socket = wire->ends[end];
     if (socket == NULL || socket->error != 0)
         return;
@@ -240,7 +255,12 @@ static int64_t rto_us(const struct way *way)
         int64_t spread = 4 * way->rttvar_us;
         rto = way->srtt_us + (spread > LEAST_SPREAD_US ? spread : LEAST_SPREAD_US);
     }
-    for (uint32_t i = 0; i < way->retransmits + way->probes && rto < LONGEST_RTO_US; i++)
+    /* Little data is sent again at a steady pace at first. */
+    bool thin = way->sent - way->acked < THIN_PACKETS * PACKET_BYTES;
+    uint32_t doublings = way->retransmits + way->probes;
+    if (thin && way->probes == 0)
+        doublings = doublings > THIN_RETRIES ? doublings - THIN_RETRIES : 0;
+    for (uint32_t i = 0; i < doublings && rto < LONGEST_RTO_US; i++)
         rto *= 2;
     return rto < LONGEST_RTO_US ? rto : LONGEST_RTO_US;
 }
@@ -283,6 +303,7 @@ static void settle(struct way *way)
             continue;
         way->acked = ack->received;
         way->retransmits = 0;
+        way->reported = 0;
         advanced = true;
         if (ack->sent_us >= 0)
             measure(way, ack->at_us - ack->sent_us);
@@ -325,12 +346,13 @@ static void acknowledge(struct way *way, int64_t sent_us)
     }
     if (way->ack_count == ACKS_MOST)
         way->ack_count--;
-    int64_t at_us = fate.at_us;
-    if (way->ack_count > 0 && way->acks[way->ack_count - 1].at_us > at_us)
-        at_us = way->acks[way->ack_count - 1].at_us;
-    way->acks[way->ack_count++] = (struct ack){at_us, way->received, way->advertised, sent_us};
+    /* One may overtake what a busy process will only send later. */
+    size_t place = way->ack_count++;
+    for (; place > 0 && way->acks[place - 1].at_us > fate.at_us; place--)
+        way->acks[place] = way->acks[place - 1];
+    way->acks[place] = (struct ack){fate.at_us, way->received, way->advertised, sent_us};
     if (somebody_waits(way) || way->timer_us != INT64_MAX)
-        at(way->wire, at_us, on_ack, way);
+        at(way->wire, fate.at_us, on_ack, way);
 }
 
 /* ------------------------------------------------------------------- segments */
@@ -345,6 +367,8 @@ static void transmit(struct way *way, sim_segment *segment)
     segment->sent_us = way->sent_us = now_us(way);
     if (fate.outcome == VT_SIM_RESET)
         send_error(wire, way->from, ECONNRESET, fate.at_us);
+    if (fate.outcome == VT_SIM_UNREACHABLE)
+        way->reported = EHOSTUNREACH;
     if (fate.outcome != VT_SIM_ARRIVES) {
         arm(way, now_us(way) + rto_us(way));
         return;
@@ -412,10 +436,11 @@ static void segment_arrives(void *arg)
     if (!passes(wire, way->from)) {
         if (!segment->released)
             arm(way, segment->sent_us + rto_us(way));
-    } else if (socket == NULL) {
-        if (segment->size > 0)
+    } else if (!is_there(wire, vt_sim_other(way->from))) {
+        if (segment->size > 0) {
             send_reset(wire, vt_sim_other(way->from));
-        else if (!way->failed && !segment->arrived) {
+            arm(way, segment->sent_us + rto_us(way)); /* for who does not hear of it */
+        } else if (!way->failed && !segment->arrived) {
             way->received = segment->first + length(segment);
             acknowledge(way, -1);
         }
@@ -466,7 +491,7 @@ static void probe_arrives(void *arg)
     struct way *way = arg;
     vt_sim_wire *wire = way->wire;
     if (passes(wire, way->from)) {
-        if (wire->ends[vt_sim_other(way->from)] == NULL)
+        if (!is_there(wire, vt_sim_other(way->from)))
             send_reset(wire, vt_sim_other(way->from));
         else
             acknowledge(way, -1);
@@ -492,12 +517,16 @@ static void fire_timer(struct way *way)
     bool in_flight = way->acked < way->sent;
     if (way->failed || (!in_flight && way->unsent == NULL))
         return;
-    if (in_flight)
+    if (!in_flight)
+        way->probes++;
+    else if (way->tail_sent == way->sent || way->sent - way->acked > SEGMENT_BYTES)
         way->retransmits++;
     else
-        way->probes++;
-    uint32_t most = way->wire->ends[way->from] == NULL ? ORPHAN_RETRIES_MOST : RETRIES_MOST;
-    if (way->retransmits + way->probes > most) {
+        way->tail_sent = way->sent; /* the last is sent once more before that counts */
+    bool orphan = way->wire->ends[way->from] == NULL;
+    if (way->retransmits + way->probes <= 1)
+        way->trying_us = now_us(way);
+    else if (now_us(way) - way->trying_us >= (orphan ? ORPHAN_GIVE_UP_US : GIVE_UP_US)) {
         fail_end(way->wire, way->from, ETIMEDOUT);
         return;
     }
@@ -751,13 +780,16 @@ static uint32_t age_ms(const struct way *way, int64_t stamp_us)
     return stamp_us < 0 ? UINT32_MAX : (uint32_t)((now_us(way) - stamp_us) / 1000);
 }
 
-void sim_tcp_info(sim_socket *socket, vt_tcp_info *out)
+void sim_tcp_info(sim_socket *socket, vital_evidence *out)
 {
     struct way *way = way_from(socket);
     settle(way);
-    *out = (vt_tcp_info){
+    *out = (vital_evidence){
         .unacked_packets = (uint32_t)((way->sent - way->acked + PACKET_BYTES - 1) / PACKET_BYTES),
+        .known = true,
+        .error = way->reported,
         .retransmits = way->retransmits,
+        .probes = way->probes,
         .rto_us = (uint32_t)rto_us(way),
         .rtt_us = way->srtt_us < 0 ? 0 : (uint32_t)way->srtt_us,
         .rttvar_us = (uint32_t)way->rttvar_us,

@@ -43,6 +43,7 @@ typedef struct sim_socket {
 /* The part of the world that wires need. */
 typedef struct sim_clockwork {
     int64_t now_us;
+    const int64_t *ahead_us; /* what callbacks of the process that runs have taken since */
     vt_agenda agenda;
     const vt_sim_network *network;
     /* A call has reached the host of `to`: the socket that takes it, or NULL. */
@@ -72,6 +73,6 @@ void sim_tcp_close(sim_socket *socket, bool reset);
 void sim_tcp_vanish(sim_socket *socket);
 
 void *sim_tcp_path(const sim_socket *socket); /* the network's */
-void sim_tcp_info(sim_socket *socket, vt_tcp_info *out);
+void sim_tcp_info(sim_socket *socket, vital_evidence *out);
 
 #endif

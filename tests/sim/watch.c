@@ -2,10 +2,11 @@
  * What must hold, whatever goes wrong. Of each verdict:
  *
  *   - it belongs to a socket, and each socket has one;
- *   - SILENT has a reason: a path that was hurt, or a peer that was stopped. Loss
- *     is no reason, and our own lateness is none;
- *   - SILENT comes after a doubt, not before its deadline, and never while an
- *     answer can be read.
+ *   - SILENT and DEAF have a reason: a path that was hurt, or a host that was gone;
+ *     STUCK and SLOW: a program that was stopped. Loss is no reason, and our own
+ *     lateness is none;
+ *   - they come after a doubt, not before their deadlines, and never while an answer
+ *     can be read; and where nothing gets across, soon.
  *
  * Of the heartbeat, as it is seen in the bytes:
  *
@@ -29,6 +30,7 @@ enum {
     DEFAULT_ANSWER_US = 10 * SECOND_US,
     SHORTEST_ANSWER_US = 5 * SECOND_US,
     LONGEST_ANSWER_US = 20 * SECOND_US,
+    LIMITS_MOST = 3,           /* of a peer whose host is up */
     TICK_US = 20 * 1000,       /* the wheel's */
     SLACK_US = SECOND_US / 4,  /* the wheel's tick, and a send that waits for room */
     UNNOTICED_US = 100 * 1000, /* of our own lateness, in two stops */
@@ -68,23 +70,12 @@ void sim_watch_open(sim_watched *watched)
     sim_note(life, watched->name, "open");
 }
 
-/* Its kernel has more to get across than a beat, or will not send again soon. */
-static bool goes_slowly(const sim_watched *watched)
-{
-    vt_tcp_info info;
-    return watched != NULL && watched->conn != NULL && watched->conn->transport.stream != NULL &&
-           vt_stream_info(watched->conn->transport.stream, &info) &&
-           (info.unacked_packets + info.unsent_bytes > 1 || info.rto_us > 2 * SECOND_US);
-}
-
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted)
 {
-    vt_tcp_info info;
+    vital_evidence info;
     watched->doubtful = health == VITAL_DOUBTFUL;
     watched->relieved_us = vt_sim_now_us(watched->life->sim);
     watched->accepted_in_doubt = accepted;
-    watched->slow = goes_slowly(watched) ||
-                    goes_slowly(watched->path->owners[vt_sim_other(watched->end)]);
     sim_note(watched->life, watched->name, "%s", watched->doubtful ? "doubtful" : "alive");
     if (watched->doubtful && vt_stream_info(watched->conn->transport.stream, &info))
         sim_tell(watched->life, watched->name,
@@ -132,50 +123,92 @@ static const sim_process *peer_of(const sim_watched *watched)
     return NULL;
 }
 
+/* What happens behind the proxy is not seen from here. */
+static bool hidden(const sim_watched *watched)
+{
+    const sim_life *life = watched->life;
+    return !watched->trusted || peer_of(watched) == NULL ||
+           (watched->proxied && (life->net.loss_per_mille > 0 ||
+                                 sim_recent(life, life->last_fault_us, SIM_AFTERMATH_US)));
+}
+
+/* A path that was hurt, or a host that was not there. A program that was stopped is
+ * none of that, where the evidence tells of its host. */
 static bool may_be_silent(const sim_watched *watched)
 {
     const sim_life *life = watched->life;
-    const sim_process *peer = peer_of(watched);
     int64_t now_us = vt_sim_now_us(life->sim);
     bool late = sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US);
     int64_t window_us = late ? SIM_AFTERMATH_US : 60 * SECOND_US;
-    if (!watched->trusted || peer == NULL)
-        return true;
-    /* A beat or its answer behind much data on a narrow way, or a kernel that has
-     * learnt to wait: without its evidence nobody can know. */
-    if (watched->slow)
-        return true;
-    /* What happens behind the proxy is not seen from here. */
-    if (watched->proxied &&
-        (life->net.loss_per_mille > 0 || sim_recent(life, life->last_fault_us, SIM_AFTERMATH_US)))
-        return true;
     return sim_path_hurt_since(watched->path, now_us - window_us, now_us) ||
-           sim_recent(life, peer->disturbed_us, SIM_AFTERMATH_US);
+           sim_recent(life, watched->path->hosts[vt_sim_other(watched->end)]->disturbed_us,
+                      SIM_AFTERMATH_US);
 }
 
-static void judge_silent(const sim_watched *watched, const vital_verdict *verdict)
+/* The program was stopped after it was asked; or what it says cannot get here, while
+ * its host's acknowledgements can: they are small, and wait for nothing that was lost. */
+static bool may_be_stuck(const sim_watched *watched)
+{
+    const sim_process *peer = peer_of(watched);
+    int64_t now_us = vt_sim_now_us(watched->life->sim);
+    return sim_path_hurt_since(watched->path, now_us - 60 * SECOND_US, now_us) ||
+           peer->disturbed_us >= watched->path->seen[watched->end].asked_us;
+}
+
+static bool is_unanswered(const vital_verdict *verdict)
+{
+    return verdict->cause == VITAL_SILENT || verdict->cause == VITAL_STUCK ||
+           verdict->cause == VITAL_DEAF ||
+           (verdict->cause == VITAL_SLOW && verdict->evidence.known);
+}
+
+static void judge_cause(const sim_watched *watched, const vital_verdict *verdict)
+{
+    sim_life *life = watched->life;
+    bool path = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_DEAF;
+    if (hidden(watched))
+        return;
+    if (path ? !may_be_silent(watched) : !may_be_stuck(watched))
+        sim_violate(life, "%s declared a healthy peer %s", watched->name,
+                    vital_cause_name(verdict->cause));
+}
+
+/* When it may come at the earliest: sooner only if the kernel has tried in vain, later
+ * if the host is up. */
+static int64_t least_us(const vital_verdict *verdict)
+{
+    enum { EARLY_RETRANSMITS = 8, EARLY_US = 3 * SECOND_US };
+    int64_t limit_us = answer_limit_us(&verdict->pulse);
+    if (verdict->cause == VITAL_STUCK || verdict->cause == VITAL_SLOW)
+        return LIMITS_MOST * limit_us;
+    bool early = verdict->evidence.retransmits >= EARLY_RETRANSMITS && limit_us > EARLY_US;
+    return early ? EARLY_US : limit_us;
+}
+
+static void judge_unanswered(const sim_watched *watched, const vital_verdict *verdict)
 {
     sim_life *life = watched->life;
     const sim_seen *seen = &watched->path->seen[watched->end];
-    int64_t limit_us = answer_limit_us(&verdict->pulse);
     /* The later sign counts; that clock goes back when it gives grace. */
-    bool left_last = seen->left_us >= seen->heard_us;
+    bool left_last = seen->left_us >= seen->heard_us || verdict->cause == VITAL_DEAF;
     int64_t since_us = left_last ? seen->left_awake_us : seen->heard_awake_us;
     int64_t quiet_us = vt_sim_awake_us(life->sim) - since_us;
-    if (!may_be_silent(watched))
-        sim_violate(life, "%s declared a healthy peer silent", watched->name);
-    if (!watched->doubtful)
+    judge_cause(watched, verdict);
+    if (!watched->doubtful && verdict->cause != VITAL_DEAF)
         sim_violate(life, "%s had no doubt before its verdict", watched->name);
     /* Of a beat that could not leave it is not seen when it was due. */
     bool left = seen->blocked_us < seen->left_us;
-    if (left && quiet_us < limit_us)
+    if (left && quiet_us < least_us(verdict))
         sim_violate(life, "%s judged after %.3f s, before the answer limit of %.3f s",
-                    watched->name, (double)quiet_us / SECOND_US, (double)limit_us / SECOND_US);
+                    watched->name, (double)quiet_us / SECOND_US,
+                    (double)least_us(verdict) / SECOND_US);
     /* While bytes leave slowly, and the beat with them, each of them is a sign. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
-    if (quiet_us > limit_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
+    /* So is what gets across, as the parts of a beat that asks again. */
+    int64_t most_us = 2 * LIMITS_MOST * answer_limit_us(&verdict->pulse);
+    if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
         sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
-                    watched->name, (double)quiet_us / SECOND_US, (double)limit_us / SECOND_US);
+                    watched->name, (double)quiet_us / SECOND_US, (double)most_us / SECOND_US);
     if (seen->unread > 0)
         sim_violate(life, "%s judged with %zu bytes unread", watched->name, seen->unread);
 }
@@ -209,15 +242,15 @@ void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
     bool ours = watched->trusted && !sim_recent(life, watched->process->scarce_us, 60 * SECOND_US);
     if (ours && (verdict->cause == VITAL_MISBEHAVED || verdict->cause == VITAL_OVERFLOW))
         sim_violate(life, "%s: %s", watched->name, verdict->text);
-    bool needs_socket = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_CUT ||
+    bool needs_socket = is_unanswered(verdict) || verdict->cause == VITAL_CUT ||
                         verdict->cause == VITAL_CLOSED_BY_PEER;
     if (watched->path == NULL && needs_socket)
         sim_violate(life, "%s was never open, and yet %s", watched->name,
                     vital_cause_name(verdict->cause));
     if (watched->path == NULL)
         return;
-    if (verdict->cause == VITAL_SILENT)
-        judge_silent(watched, verdict);
+    if (is_unanswered(verdict))
+        judge_unanswered(watched, verdict);
     if (verdict->cause == VITAL_CLOSED_BY_US)
         judge_goodbye(watched, verdict);
     sim_watch_forget(watched);
@@ -254,6 +287,12 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
 {
     sim_life *life = watched->life;
     int64_t now_us = vt_sim_now_us(life->sim);
+    if (watched->doubtful) { /* it asks again a peer whose host is up */
+        seen->asked_us = now_us;
+        seen->pings++;
+        seen->behind_bytes = 0;
+        return;
+    }
     int64_t since_us = seen->before_us < seen->heard_us ? seen->before_us : seen->heard_us;
     int64_t silence_us = now_us - since_us;
     int64_t least_us = seen->pings == 0 ? interval_us(life) / 2 : interval_us(life) * 4 / 5;
@@ -297,7 +336,8 @@ static void see_data(const sim_watched *watched, sim_seen *seen, const vt_frame 
     sim_life *life = watched->life;
     int64_t due_us = later(seen->heard_us + interval_us(life), longest_wait_us(seen));
     bool late = sim_recent(life, watched->process->disturbed_us, interval_us(life));
-    bool due = vt_sim_now_us(life->sim) > due_us + TICK_US && !late && !watched->text;
+    bool due = vt_sim_now_us(life->sim) > due_us + TICK_US && !late && !watched->text &&
+               !watched->doubtful;
     seen->behind_bytes = due ? seen->behind_bytes + frame->size : 0;
     if (seen->behind_bytes > MOST_BYTES)
         sim_violate(life, "%s lets its beat wait behind %" PRIu64 " bytes", watched->name,
@@ -347,6 +387,35 @@ static bool is_closing(const sim_watched *watched)
     return watched->path->seen[VT_SIM_CLIENT].closes || watched->path->seen[VT_SIM_SERVER].closes;
 }
 
+/* What waits before the beat gets across, however slowly. */
+static bool moves(const sim_watched *watched)
+{
+    vital_evidence info;
+    return vt_stream_info(watched->conn->transport.stream, &info) && info.acked_ms < 5000 &&
+           info.unacked_packets + info.unsent_bytes > 1;
+}
+
+/* A path that nothing passes is known as such by the beat that it swallows: as soon as
+ * the kernel has sent it nine times, and a second for two looks. */
+static bool notices_hole_late(const sim_watched *watched)
+{
+    enum { LEAST_US = 3 * SECOND_US, TRIES_TAKE_RTOS = 10, FEW_PACKETS = 3 };
+    const sim_path *path = watched->path;
+    const sim_seen *seen = &path->seen[watched->end];
+    int64_t now_us = vt_sim_now_us(watched->life->sim);
+    vital_evidence info;
+    bool swallowed = path->hole_us[watched->end] > now_us && seen->left_us > seen->heard_us &&
+                     path->hole_since_us[watched->end] < seen->asked_us && !seen->asked;
+    if (!swallowed || !vt_stream_info(watched->conn->transport.stream, &info) ||
+        info.unacked_packets > FEW_PACKETS)
+        return false;
+    int64_t rto_us = info.rtt_us + later(4 * (int64_t)info.rttvar_us, SECOND_US / 5);
+    if (info.rtt_us == 0) /* it was never measured */
+        rto_us = SECOND_US;
+    int64_t since_us = later(seen->left_us, seen->asked_us);
+    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + SECOND_US + SLACK_US;
+}
+
 /* Something that should have left has not, or somebody has not noticed. */
 static void audit_open(sim_watched *watched)
 {
@@ -368,7 +437,7 @@ static void audit_open(sim_watched *watched)
     /* For room in the kernel, or for an answer, for longer than if it was not late. */
     bool asked = seen->asked_us >= seen->heard_us || longest_wait_us(seen) > process->struck_us;
     bool waits = seen->blocked_us >= seen->spoke_us || (stopped && asked) || watched->doubtful;
-    if (now_us > due_us + SLACK_US && !waits &&
+    if (now_us > due_us + SLACK_US && !waits && !moves(watched) &&
         !sim_path_hurt_since(watched->path, spoke_us, now_us))
         sim_violate(life, "%s missed a beat: %.3f s of silence", watched->name,
                     (double)(now_us - spoke_us) / SECOND_US);
@@ -376,9 +445,11 @@ static void audit_open(sim_watched *watched)
     if (watched->doubtful && seen->heard_us > watched->relieved_us && !is_closing(watched) &&
         now_us > later(seen->heard_us, process->disturbed_us) + SECOND_US)
         sim_violate(life, "%s has heard its peer, and is still doubtful", watched->name);
-    if (stopped)
+    if (!stopped && notices_hole_late(watched) && !is_closing(watched))
+        sim_violate(life, "%s has not noticed that the path is gone", watched->name);
+    if (sim_recent(life, process->disturbed_us, interval_us(life) + 4 * LONGEST_ANSWER_US))
         return;
-    if (now_us > heard_us + interval_us(life) + 2 * LONGEST_ANSWER_US + SLACK_US)
+    if (now_us > heard_us + interval_us(life) + 4 * LONGEST_ANSWER_US + SLACK_US && !moves(watched))
         sim_violate(life, "%s has heard nothing for %.3f s, and has not noticed", watched->name,
                     (double)(now_us - heard_us) / SECOND_US);
 }

@@ -941,12 +941,12 @@ static void a_close_that_stays_unanswered_ends_in_time(void **state)
     in_both_roles(*state, check_unanswered_close, NO_BEAT, (vital_limits){.close_ms = 200});
 }
 
-static void check_silent(live *test, dialogue *self, bool masked)
+static void check_stuck(live *test, dialogue *self, bool masked)
 {
     (void)masked;
     int64_t began_ms = live_now_ms();
     step_until(test, self->seen.closes == 1, "the silence is noticed");
-    assert_cause(&self->seen, VITAL_SILENT);
+    assert_cause(&self->seen, VITAL_STUCK);
     assert_in_range(live_now_ms() - began_ms, 300, 10000);
     assert_int_equal(self->seen.doubts, 1);
     assert_int_equal(self->seen.reliefs, 0);
@@ -958,14 +958,14 @@ static void check_silent(live *test, dialogue *self, bool masked)
     assert_says(self->seen.verdict.text, "No answer to our ping for ");
     /* Who only slept reads later why it was given up. */
     step_until(test, raw_reaches(&self->peer, VT_OP_PING), "the ping is there to be read");
-    raw_expect_close(test, &self->peer, 4408, "no answer to the heartbeat");
+    raw_expect_close(test, &self->peer, 4408, "your host answers, your program does not");
     step_until(test, raw_ended(&self->peer), "the stream ends");
     assert_int_equal(self->peer.error, 0);
 }
 
-static void a_peer_that_answers_no_beat_is_silent_and_told_so(void **state)
+static void a_peer_that_answers_no_beat_is_stuck_and_told_so(void **state)
 {
-    in_both_roles(*state, check_silent, (vital_heartbeat){.interval_ms = 150, .answer_ms = 300},
+    in_both_roles(*state, check_stuck, (vital_heartbeat){.interval_ms = 150, .answer_ms = 300},
                   DEFAULT_LIMITS);
 }
 
@@ -1405,7 +1405,7 @@ int main(void)
         live_test(b19_what_comes_after_the_close_frame_is_ignored),
         live_test(a_close_frame_brings_its_code_and_reason_and_is_answered),
         live_test(a_close_that_stays_unanswered_ends_in_time),
-        live_test(a_peer_that_answers_no_beat_is_silent_and_told_so),
+        live_test(a_peer_that_answers_no_beat_is_stuck_and_told_so),
         live_test(a_late_answer_ends_the_doubt),
         live_test(a_failed_send_does_not_hide_what_the_peer_said_last),
         live_test(a_failed_send_to_a_peer_that_said_nothing_is_cut),

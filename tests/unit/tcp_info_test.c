@@ -22,7 +22,7 @@ static void a_connection_tells_what_is_acknowledged_and_when_it_last_heard(void 
 {
     (void)state;
     vt_address bound;
-    vt_tcp_info info;
+    vital_evidence info;
     char bytes[4];
     int listener = listen_on_loopback(&bound);
     int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -52,7 +52,7 @@ static void a_peer_that_does_not_read_shuts_its_window(void **state)
 {
     (void)state;
     vt_address bound;
-    vt_tcp_info info = {0};
+    vital_evidence info = {0};
     static const char bytes[64 * 1024];
     int listener = listen_on_loopback(&bound);
     int few = 4096;
@@ -74,7 +74,7 @@ static void what_is_no_connection_tells_nothing(void **state)
 {
     (void)state;
     vt_address bound;
-    vt_tcp_info info;
+    vital_evidence info;
     int pair[2];
     int listener = listen_on_loopback(&bound);
     int idle = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

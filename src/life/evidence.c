@@ -1,0 +1,38 @@
+/*
+ * A kernel that gets no acknowledgement sends again, after ever longer times, and
+ * says how often it has. Each time is one more packet that would have to be lost by
+ * mere chance; so a count of them bounds the chance of blaming a path that only
+ * loses some.
+ */
+#include "evidence.h"
+
+enum {
+    /* With the first transmission, and the probe that Linux sends before it begins
+     * to count, these are 7 and 10 packets in a row: at a loss of one in ten, one
+     * connection in 10^7 beats, and in 10^10. The first is only asked at the answer
+     * limit, which by itself bears no more. */
+    RETRANSMITS_LATE = 5,
+    RETRANSMITS_EARLY = 8,
+    /* A link that comes back within this is no news to anybody. */
+    EARLY_US = 3 * 1000 * 1000,
+};
+
+vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
+{
+    if (!now->known)
+        return VT_FOUND_NOTHING;
+    if (now->retransmits + now->probes >= RETRANSMITS_LATE)
+        return VT_FOUND_GONE;
+    if (now->unacked_packets == 0 && now->unsent_bytes == 0)
+        return VT_FOUND_TAKEN;
+    if (now->acked_bytes > acked_before)
+        return VT_FOUND_MOVING;
+    if (now->window_bytes == 0 && now->unacked_packets == 0)
+        return VT_FOUND_SHUT;
+    return VT_FOUND_UNSURE;
+}
+
+bool vt_evidence_early(const vital_evidence *now, int64_t silent_us)
+{
+    return now->retransmits >= RETRANSMITS_EARLY && silent_us >= EARLY_US;
+}

@@ -1,0 +1,300 @@
+/*
+ * What an engine makes of the kernel's evidence: the same silence, with one reading
+ * or another, and what it is called in the end.
+ */
+#include "engine_state.h"
+#include "pair.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const vital_evidence TAKEN = {.known = true, .window_bytes = 65536, .acked_bytes = 1000};
+static const vital_evidence SHUT = {.known = true, .unsent_bytes = 14, .acked_bytes = 1000};
+static const vital_evidence IN_FLIGHT = {
+    .known = true, .window_bytes = 65536, .unacked_packets = 1, .acked_bytes = 1000};
+
+static vital_evidence retransmitted(uint32_t times)
+{
+    vital_evidence evidence = IN_FLIGHT;
+    evidence.retransmits = times;
+    return evidence;
+}
+
+/* An open pair, whose client knows that there is evidence. Its limit is the default of
+ * 10 s, since no round trip is known. Its first beat is out, and nobody hears it. */
+static void open_and_beat(void)
+{
+    vital_policy policy = usual_client;
+    policy.heartbeat.answer_ms = 0;
+    open_pair(policy, usual_server);
+    vital_engine_evidence(client.engine, &TAKEN);
+    tick_at_deadline(&client);
+    assert_int_equal(beats_of(&client), 1);
+}
+
+/* Now, or at the next deadline: with that reading, if a silence is to be judged. */
+static void look(vital_evidence evidence)
+{
+    if (deadline(&client) > now.now_us)
+        pass(deadline(&client) - now.now_us);
+    if (vital_engine_suspects(client.engine, now))
+        vital_engine_evidence(client.engine, &evidence);
+    tick(&client);
+}
+
+static void look_until(int64_t at_us, vital_evidence evidence)
+{
+    while (client.closed == 0 && deadline(&client) <= at_us)
+        look(evidence);
+}
+
+static int64_t look_until_closed(vital_evidence evidence)
+{
+    int64_t began_us = now.now_us;
+    look_until(INT64_MAX - 1, evidence);
+    return now.now_us - began_us;
+}
+
+static void a_path_that_is_gone_is_given_up_after_three_seconds(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    look_until(left_us + 1000 * MS, retransmitted(3));
+    assert_log(&client, "");
+    look_until(left_us + 1500 * MS, retransmitted(6));
+    assert_log(&client, "doubtful");
+    look_until_closed(retransmitted(9));
+    assert_log(&client, "SILENT");
+    assert_int_equal(now.now_us - left_us, 3 * S);
+    assert_string_equal(client.verdict.text,
+                        "No answer to our ping for 3 s, and nothing else was heard: our kernel has "
+                        "sent it 10 times, and nobody acknowledges it, so the path or the host is "
+                        "gone.");
+    assert_int_equal(client.verdict.evidence.retransmits, 9);
+}
+
+static void there_is_a_doubt_before_the_verdict_however_late_the_first_look(void **state)
+{
+    (void)state;
+    open_and_beat();
+    pass(4 * S);
+    look(retransmitted(9));
+    assert_log(&client, "doubtful");
+    look(retransmitted(9));
+    assert_log(&client, "SILENT");
+}
+
+static void a_router_that_reports_is_quoted(void **state)
+{
+    (void)state;
+    vital_evidence reported = retransmitted(9);
+    reported.error = EHOSTUNREACH;
+    open_and_beat();
+    look_until_closed(reported);
+    assert_non_null(strstr(client.verdict.text, "a router says: No route to host"));
+}
+
+static void a_program_whose_host_is_up_gets_three_limits_and_is_asked_again(void **state)
+{
+    (void)state;
+    open_and_beat();
+    assert_int_equal(look_until_closed(TAKEN), 30 * S);
+    assert_log(&client, "doubtful STUCK");
+    assert_int_equal(client.verdict.pulse.beats_sent, 3);
+    assert_string_equal(client.verdict.text,
+                        "No answer to our ping for 30 s. The peer's kernel still acknowledges what "
+                        "we send, so the host is up and the program is stuck.");
+    assert_true(client.verdict.evidence.known);
+    vital_bytes farewell = vital_engine_farewell(client.engine);
+    client.wire.size = 0;
+    append(&client.wire, farewell.data, farewell.size);
+    assert_close_left(&client, 4408, "your host answers, your program does not");
+}
+
+static void a_limit_that_was_given_is_not_stretched(void **state)
+{
+    (void)state;
+    vital_policy policy = usual_client;
+    policy.heartbeat.answer_ms = 4000;
+    open_pair(policy, usual_server);
+    vital_engine_evidence(client.engine, &TAKEN);
+    tick_at_deadline(&client);
+    assert_int_equal(look_until_closed(TAKEN), 4 * S);
+    assert_log(&client, "doubtful STUCK");
+}
+
+static void a_program_that_wakes_up_in_time_is_forgiven(void **state)
+{
+    (void)state;
+    open_and_beat();
+    look_until(now.now_us + 25 * S, TAKEN);
+    exchange(); /* all three beats reach it, and are answered */
+    assert_log(&client, "doubtful alive");
+    vital_pulse pulse;
+    vital_engine_pulse(client.engine, now, &pulse);
+    assert_int_equal(pulse.beats_answered, 1);
+    assert_int_equal(pulse.waiting_ms, -1);
+}
+
+static void a_host_that_dies_while_we_wait_for_its_program_is_gone(void **state)
+{
+    (void)state;
+    open_and_beat();
+    look_until(now.now_us + 12 * S, TAKEN);
+    look_until(now.now_us + 1 * S, retransmitted(3));
+    assert_int_equal(client.closed, 0);
+    look(retransmitted(6));
+    assert_log(&client, "doubtful SILENT");
+}
+
+static void who_does_not_read_is_slow(void **state)
+{
+    (void)state;
+    open_and_beat();
+    assert_int_equal(look_until_closed(SHUT), 30 * S);
+    assert_log(&client, "doubtful SLOW");
+    assert_string_equal(client.verdict.text,
+                        "The peer does not read what we send: its kernel has had no room for more "
+                        "for 30 s, and nothing was heard.");
+}
+
+static void behind_a_proxy_that_we_asked_nobody_knows_whose_program_it_is(void **state)
+{
+    (void)state;
+    vital_evidence relayed = TAKEN;
+    relayed.relayed = true;
+    open_and_beat();
+    look_until_closed(relayed);
+    assert_log(&client, "doubtful SILENT");
+    assert_non_null(strstr(client.verdict.text, "the proxy still acknowledges what we send"));
+}
+
+static void bytes_that_get_across_before_the_beat_put_off_the_limit(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    vital_evidence moving = IN_FLIGHT;
+    moving.unacked_packets = 40;
+    while (now.now_us < left_us + 60 * S) {
+        look(moving);
+        moving.acked_bytes += 1448;
+    }
+    assert_log(&client, "");
+    assert_int_equal(client.closed, 0);
+}
+
+static void what_was_not_tried_often_enough_is_waited_for(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    look_until(left_us + 29 * S, IN_FLIGHT);
+    assert_log(&client, "doubtful");
+    look_until_closed(IN_FLIGHT);
+    assert_int_equal(now.now_us - left_us, 30 * S);
+    assert_log(&client, "SILENT");
+}
+
+static void without_evidence_the_verdict_says_less(void **state)
+{
+    (void)state;
+    open_and_beat();
+    assert_int_equal(look_until_closed((vital_evidence){.known = false}), 10 * S);
+    assert_log(&client, "doubtful SILENT");
+    assert_non_null(strstr(client.verdict.text, "the path or the peer is gone."));
+    assert_false(client.verdict.evidence.known);
+}
+
+static void a_peer_that_talks_and_hears_nothing_is_deaf(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    while (client.closed == 0) {
+        pass(S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (client.closed == 0 && deadline(&client) <= now.now_us)
+            look(retransmitted(10));
+    }
+    assert_int_equal(now.now_us - left_us, 10 * S);
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+    assert_string_equal(
+        client.verdict.text,
+        "We hear the peer, but it does not hear us: for 10 s nobody has "
+        "acknowledged what our kernel has sent 11 times, while bytes came, the last "
+        "of them 0 ms ago.");
+}
+
+static void but_if_the_answer_alone_was_lost_it_is_not(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    while (now.now_us < left_us + 15 * S) {
+        pass(S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (deadline(&client) <= now.now_us)
+            look(TAKEN);
+    }
+    assert_int_equal(client.closed, 0);
+}
+
+static void a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow(void **state)
+{
+    (void)state;
+    open_and_beat();
+    client.room = 0;
+    send_bytes(&client, 1000);
+    settle(&client);
+    while (client.closed == 0) {
+        pass(2 * S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (client.closed == 0 && deadline(&client) <= now.now_us)
+            look(client.closed == 0 && now.now_us < 60 * S ? TAKEN : retransmitted(10));
+    }
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+}
+
+static void our_own_stall_is_not_its_silence_whatever_the_kernel_says(void **state)
+{
+    (void)state;
+    open_and_beat();
+    stall(60 * S);
+    tick(&client);
+    for (int i = 0; i < 3; i++) /* after 1, 1.5 and 2 s in which we attend */
+        look(retransmitted(9));
+    assert_log(&client, "doubtful");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_teardown(name, end_test)
+        TEST(a_path_that_is_gone_is_given_up_after_three_seconds),
+        TEST(there_is_a_doubt_before_the_verdict_however_late_the_first_look),
+        TEST(a_router_that_reports_is_quoted),
+        TEST(a_program_whose_host_is_up_gets_three_limits_and_is_asked_again),
+        TEST(a_limit_that_was_given_is_not_stretched),
+        TEST(a_program_that_wakes_up_in_time_is_forgiven),
+        TEST(a_host_that_dies_while_we_wait_for_its_program_is_gone),
+        TEST(who_does_not_read_is_slow),
+        TEST(behind_a_proxy_that_we_asked_nobody_knows_whose_program_it_is),
+        TEST(bytes_that_get_across_before_the_beat_put_off_the_limit),
+        TEST(what_was_not_tried_often_enough_is_waited_for),
+        TEST(without_evidence_the_verdict_says_less),
+        TEST(a_peer_that_talks_and_hears_nothing_is_deaf),
+        TEST(but_if_the_answer_alone_was_lost_it_is_not),
+        TEST(a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow),
+        TEST(our_own_stall_is_not_its_silence_whatever_the_kernel_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+/* What a reading of the kernel's means, row by row. */
+#include "evidence.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const uint64_t FIRST_LOOK = UINT64_MAX;
+
+/* A connection on which a beat was sent: known, with a window that is open. */
+static vital_evidence usual(void)
+{
+    return (vital_evidence){.known = true, .window_bytes = 65536, .acked_bytes = 1000};
+}
+
+static void what_is_not_known_is_no_finding(void **state)
+{
+    (void)state;
+    const vital_evidence nothing = {.retransmits = 15};
+    assert_int_equal(vt_evidence_find(&nothing, FIRST_LOOK), VT_FOUND_NOTHING);
+}
+
+static void a_host_that_has_acknowledged_everything_has_taken_it(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_TAKEN);
+    assert_int_equal(vt_evidence_find(&now, 900), VT_FOUND_TAKEN);
+}
+
+static void what_was_sent_in_vain_five_times_over_is_gone_and_before_that_unsure(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.unacked_packets = 1;
+    for (now.retransmits = 0; now.retransmits < 5; now.retransmits++)
+        assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
+}
+
+static void progress_before_a_beat_is_seen_between_two_looks(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.unacked_packets = 40;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, 1000), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, 999), VT_FOUND_MOVING);
+}
+
+static void a_window_that_is_shut_is_a_program_that_does_not_read(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.window_bytes = 0;
+    now.unsent_bytes = 14;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
+    now.probes = 4;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
+}
+
+static void but_if_nobody_answers_the_probes_it_is_gone(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.window_bytes = 0;
+    now.unsent_bytes = 14;
+    now.probes = 5;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
+}
+
+static void before_the_limit_it_takes_eight_times_and_three_seconds(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.unacked_packets = 1;
+    now.retransmits = 8;
+    assert_true(vt_evidence_early(&now, 3000 * 1000));
+    assert_false(vt_evidence_early(&now, 3000 * 1000 - 1));
+    now.retransmits = 7;
+    assert_false(vt_evidence_early(&now, 60 * 1000 * 1000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_known_is_no_finding),
+        cmocka_unit_test(a_host_that_has_acknowledged_everything_has_taken_it),
+        cmocka_unit_test(what_was_sent_in_vain_five_times_over_is_gone_and_before_that_unsure),
+        cmocka_unit_test(progress_before_a_beat_is_seen_between_two_looks),
+        cmocka_unit_test(a_window_that_is_shut_is_a_program_that_does_not_read),
+        cmocka_unit_test(but_if_nobody_answers_the_probes_it_is_gone),
+        cmocka_unit_test(before_the_limit_it_takes_eight_times_and_three_seconds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
