@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential browser format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -88,6 +88,10 @@ browser: build ## build the browser's client and pass its tests (ONLY names test
 	@tools/bootstrap browser
 	@browser/packages
 	@cd browser && node build.mjs && VITAL=../build/vital node test/run.mjs $(ONLY)
+
+page: build ## the page of `vital serve` in Chromium (ONLY picks cases by their words)
+	@tools/bootstrap page
+	@tests/browser/run $(ONLY)
 
 format: ## let clang-format lay out all C files
 	@tools/bootstrap tidy

@@ -84,7 +84,7 @@ static void write_beats(FILE *out, const vital_stats *stats)
            stats->beats_heard);
     histogram(out, "rtt_seconds", "Round trips of our answered heartbeats.", &stats->rtt);
     histogram(out, "detection_seconds",
-              "For how long a connection that was declared silent had not been heard.",
+              "For how long a connection that was given up for want of answers had given no sign.",
               &stats->detection);
     histogram(out, "loop_lag_seconds", "How late a loop was whenever something was due.",
               &stats->lag);

@@ -102,6 +102,7 @@ struct serve_worker {
     size_t servers_left;
     serve_client nobody;
     serve_client *open[SERVE_ROLES]; /* those that are, the newest of each first */
+    uint64_t open_count[SERVE_ROLES];
     uint64_t doubtful;
     uint64_t hurt;
     serve_round *rounds; /* that began here, and are not over */

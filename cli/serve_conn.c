@@ -21,6 +21,7 @@ static void enlist(serve_client *client)
     if (client->next != NULL)
         client->next->previous = client;
     *list = client;
+    client->worker->open_count[client->role]++;
 }
 
 static void strike_off(serve_client *client)
@@ -31,6 +32,7 @@ static void strike_off(serve_client *client)
         client->previous->next = client->next;
     else
         client->worker->open[client->role] = client->next;
+    client->worker->open_count[client->role]--;
 }
 
 static void set_doubtful(serve_client *client, bool doubtful)

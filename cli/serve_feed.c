@@ -30,6 +30,7 @@ typedef struct row {
 typedef struct share {
     vital_stats stats;
     uint64_t doubtful;
+    uint64_t echoing; /* connections that are in a table, if there is room */
     size_t count;
     row *rows; /* owned; NULL: without memory there is no table */
 } share;
@@ -73,6 +74,7 @@ static void count_worker(serve_round *round, serve_worker *worker)
     share *mine = &all->shares[worker->number];
     vital_loop_stats(worker->loop, &mine->stats);
     mine->doubtful = worker->doubtful;
+    mine->echoing = worker->open_count[SERVE_ECHO];
     if (!all->table)
         return;
     mine->rows = calloc(ROWS, sizeof *mine->rows);
@@ -208,11 +210,14 @@ static char *write_text(const census *all)
 {
     serve_state *serve = all->round.origin->serve;
     vital_stats stats;
-    uint64_t doubtful;
+    uint64_t doubtful, echoing = 0;
     sum_up(all, &stats, &doubtful);
+    for (int i = 0; i < serve->worker_count; i++)
+        echoing += all->shares[i].echoing;
     int64_t up_us = attend_now_us() - serve->began_us;
-    json_t *told = json_pack("{s:I, s:i, s:I, s:I, s:b, s:o, s:o}", "up_ms",
-                             (json_int_t)(up_us / 1000), "loops", serve->worker_count, "watching",
+    json_t *told = json_pack("{s:I, s:i, s:I, s:I, s:I, s:b, s:o, s:o}", "up_ms",
+                             (json_int_t)(up_us / 1000), "loops", serve->worker_count, "echoing",
+                             (json_int_t)echoing, "watching",
                              (json_int_t)atomic_load(&serve->watching), "doubtful",
                              (json_int_t)doubtful, "draining", (int)atomic_load(&serve->draining),
                              "stats", json_stats(&stats), "connections", json_table(all));

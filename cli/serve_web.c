@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "metrics.h"
+#include "page.h"
 #include "watchers.h"
 
 static serve_state *serve_of(const vital_conn *conn)
@@ -60,6 +62,49 @@ bool serve_web_may_watch(vital_conn *conn, const vital_request *request)
 }
 
 /* -------------------------------------------------------------------- the page */
+
+/* Whether a list such as "gzip, deflate;q=0.5" takes gzip (RFC 9110 12.5.3). */
+static bool takes_gzip(const char *list)
+{
+    for (const char *at = list; at != NULL && *at != '\0';) {
+        at += strspn(at, " \t,");
+        size_t size = strcspn(at, ",");
+        size_t name = strcspn(at, " \t;,");
+        bool meant = (name == 4 && strncasecmp(at, "gzip", 4) == 0) || (name == 1 && *at == '*');
+        const char *weight = memchr(at, '=', size);
+        if (meant && (weight == NULL || strtod(weight + 1, NULL) > 0))
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+static int answer_page(vital_conn *conn, const vital_request *request)
+{
+    /* The first only if it is gzipped. */
+    static const char *const headers[] = {"Content-Encoding: gzip",
+                                          "Content-Type: text/html; charset=utf-8",
+                                          "Cache-Control: no-cache",
+                                          "Vary: Accept-Encoding",
+                                          "X-Content-Type-Options: nosniff",
+                                          "Referrer-Policy: no-referrer",
+                                          "Cross-Origin-Opener-Policy: same-origin",
+                                          page_policy,
+                                          page_etag,
+                                          NULL};
+    static const char *const same[] = {page_etag, "Cache-Control: no-cache",
+                                       "Vary: Accept-Encoding", NULL};
+    const char *known = vital_request_header(request, "If-None-Match");
+    bool gzip = takes_gzip(vital_request_header(request, "Accept-Encoding"));
+    vital_response response = {
+        .status = 200,
+        .headers = gzip ? headers : headers + 1,
+        .body = gzip ? page_packed : page_plain,
+    };
+    if (known != NULL && strstr(known, page_tag) != NULL)
+        response = (vital_response){.status = 304, .headers = same};
+    return vital_respond(conn, &response) == 0 ? 200 : 500;
+}
 
 /* What the page asks first, so that it offers only what there is. */
 static int answer_about(vital_conn *conn, const vital_request *request)
@@ -136,11 +181,13 @@ static int answer_metrics(vital_conn *conn, const vital_request *request)
 int serve_web_answer(vital_conn *conn, const vital_request *request)
 {
     const char *path = vital_request_path(request);
+    if (strcmp(path, "/") == 0)
+        return answer_page(conn, request);
     if (strcmp(path, "/healthz") == 0)
         return answer_health(conn);
     if (strcmp(path, "/metrics") == 0)
         return answer_metrics(conn, request);
     if (strcmp(path, "/vital/about") == 0)
         return answer_about(conn, request);
-    return serve_web_refuse(conn, 426, "there is a WebSocket here, and no page");
+    return serve_web_refuse(conn, 426, "there is a WebSocket here, and no page; see /");
 }

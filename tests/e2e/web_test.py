@@ -1,5 +1,8 @@
 """What `vital serve` answers beside the echo: health, metrics, the feed, the demo."""
+import base64
 import collections
+import gzip
+import hashlib
 import json
 import re
 import select
@@ -7,7 +10,7 @@ import signal
 import time
 
 from peers import PING, PONG, TEXT, dial, open_socket, read_head
-from vital_process import DEADLINE, VitalCase
+from vital_process import DEADLINE, ROOT, VitalCase
 
 Answer = collections.namedtuple("Answer", "status headers body")
 TOKEN = "a-token-of-24-characters"
@@ -98,6 +101,55 @@ class Health(WebCase):
         self.assertEqual([event["status"] for event in closes], [403])
 
 
+class Page(WebCase):
+    page = (ROOT / "browser/page/dist/page.html").read_bytes()
+
+    def test_it_is_gzipped_for_those_who_take_that(self):
+        server = self.serve()
+        for accepted, packed in ((None, False), ("gzip", True), ("deflate, GZip;q=0.5", True),
+                                 ("*", True), ("gzip;q=0", False), ("identity", False),
+                                 ("x-gzip-not, br", False), ("", False)):
+            with self.subTest(accepted=accepted):
+                lines = [f"Accept-Encoding: {accepted}"] if accepted is not None else []
+                answer = self.ask(server, "/", *lines)
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(answer.headers.get("Content-Encoding"), "gzip" if packed else None)
+                body = gzip.decompress(answer.body) if packed else answer.body
+                self.assertTrue(body == self.page, "it is another page")
+                self.assertEqual(answer.headers["Vary"], "Accept-Encoding")
+
+    def test_only_its_own_script_and_style_may_run_and_nobody_may_frame_it(self):
+        headers = self.ask(self.serve(), "/").headers
+        policy = dict(part.split(" ", 1)
+                      for part in headers["Content-Security-Policy"].split("; "))
+        for element in ("script", "style"):
+            [inside] = re.findall(rf"<{element}[^>]*>(.*?)</{element}>".encode(), self.page, re.S)
+            digest = base64.b64encode(hashlib.sha256(inside).digest()).decode()
+            self.assertEqual(policy.pop(f"{element}-src"), f"'sha256-{digest}'")
+        self.assertEqual(policy, {
+            "default-src": "'none'", "img-src": "data:", "connect-src": "'self'",
+            "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'"})
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(headers["Content-Type"], "text/html; charset=utf-8")
+
+    def test_who_has_it_is_not_sent_it_again(self):
+        server = self.serve()
+        first = self.ask(server, "/")
+        self.assertEqual(first.headers["Cache-Control"], "no-cache")
+        again = self.ask(server, "/", f"If-None-Match: {first.headers['ETag']}")
+        self.assertEqual((again.status, again.body), (304, b""))
+        self.assertEqual(again.headers["ETag"], first.headers["ETag"])
+        self.assertEqual(self.ask(server, "/", 'If-None-Match: "another"').status, 200)
+
+    def test_head_has_its_length_and_no_body(self):
+        answer = self.ask(self.serve(), "/", method="HEAD")
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertEqual(int(answer.headers["Content-Length"]), len(self.page))
+
+    def test_it_is_small(self):
+        self.assertLessEqual(len(self.page), 60_000)
+
+
 def parse_metrics(text):
     """Prometheus' text format 0.0.4, strictly. {name: {labels: value}}"""
     families, samples = {}, {}
@@ -167,12 +219,12 @@ class Metrics(WebCase):
         metrics = self.until(server, "vital_closes_total", "CUT", 1)
         self.assertEqual(metrics["vital_connections"][None], 0)
 
-    def test_a_silent_client_is_a_detection(self):
+    def test_a_client_that_does_not_answer_is_a_detection(self):
         server = self.serve("--beat", "100ms", "--answer-within", "200ms")
         self.dial(server)
-        server.event("close", cause="SILENT")
+        server.event("close", cause="STUCK")  # its kernel lives
         metrics = self.metrics(server)
-        self.assertEqual(metrics["vital_closes_total"]["SILENT"], 1)
+        self.assertEqual(metrics["vital_closes_total"]["STUCK"], 1)
         self.assertEqual(metrics["vital_beats_late_total"][None], 1)
         self.assertEqual(metrics["vital_detection_seconds_count"][None], 1)
         self.assertGreater(metrics["vital_detection_seconds_sum"][None], 0.25)
@@ -292,6 +344,7 @@ class Feed(WebCase):
         clients = [self.dial(server) for _ in range(230)]
         feed = self.dial(server, "/vital/feed")
         told = self.told(feed, lambda t: t["stats"]["open"] == len(clients) + 1)
+        self.assertEqual(told["echoing"], len(clients))
         self.assertEqual([row["id"] for row in told["connections"]],
                          list(range(230, 30, -1)))
 
