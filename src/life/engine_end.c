@@ -142,12 +142,21 @@ static void write_farewell(vital_engine *engine, vital_cause cause)
     }
 }
 
+/* A deaf peer may be heard until the end: what counts is when it last heard us. */
+static int64_t last_sign_us(const vital_engine *engine, vital_cause cause)
+{
+    const vt_heartbeat *heart = &engine->heart;
+    if (cause != VITAL_DEAF)
+        return heart->heard_us;
+    return heart->proved_us >= 0 ? heart->proved_us : engine->opened_us;
+}
+
 void vt_engine_lose_unanswered(vital_engine *engine, vital_clock clock, vital_cause cause,
                                vt_finding finding)
 {
     engine->ending.finding = finding;
     engine->ending.could_not_send = !vt_heartbeat_waiting(&engine->heart);
-    vt_stats_detected(engine->policy->stats, clock.now_us - engine->heart.heard_us);
+    vt_stats_detected(engine->policy->stats, clock.now_us - last_sign_us(engine, cause));
     write_farewell(engine, cause);
     vt_engine_lose_for(engine, clock, cause, VT_CLOSE_ABNORMAL, NULL);
 }

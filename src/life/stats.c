@@ -64,10 +64,10 @@ void vt_stats_answered(vital_stats *stats, int64_t rtt_us)
         vt_histogram_note(&stats->rtt, rtt_us);
 }
 
-void vt_stats_detected(vital_stats *stats, int64_t silent_us)
+void vt_stats_detected(vital_stats *stats, int64_t after_us)
 {
     if (stats != NULL)
-        vt_histogram_note(&stats->detection, silent_us);
+        vt_histogram_note(&stats->detection, after_us);
 }
 
 void vt_stats_queue(vital_stats *stats, size_t before, size_t now)

@@ -26,7 +26,8 @@ void vt_stats_served(vital_stats *stats);    /* a plain request has its answer *
 
 void vt_stats_beat(vital_stats *stats, vt_stats_what what);
 void vt_stats_answered(vital_stats *stats, int64_t rtt_us); /* -1: not measured */
-void vt_stats_detected(vital_stats *stats, int64_t silent_us);
+/* A peer was given up, so long after its last sign. */
+void vt_stats_detected(vital_stats *stats, int64_t after_us);
 
 /* One engine's queue held `before`, and holds `now`. */
 void vt_stats_queue(vital_stats *stats, size_t before, size_t now);

@@ -234,6 +234,25 @@ static void a_peer_that_talks_and_hears_nothing_is_deaf(void **state)
         "of them 0 ms ago.");
 }
 
+static void the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us(void **state)
+{
+    (void)state;
+    vital_stats stats = {.open = 0};
+    open_and_beat();
+    client.policy.stats = &stats; /* until the engine has ended */
+    int64_t open_us = client.engine->opened_us;
+    while (client.closed == 0) {
+        pass(S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (client.closed == 0 && deadline(&client) <= now.now_us)
+            look(retransmitted(10));
+    }
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+    assert_int_equal(stats.detection.count, 1);
+    assert_int_equal(stats.detection.sum_us, now.now_us - open_us);
+    client.policy.stats = NULL;
+}
+
 static void but_if_the_answer_alone_was_lost_it_is_not(void **state)
 {
     (void)state;
@@ -292,6 +311,7 @@ int main(void)
         TEST(what_was_not_tried_often_enough_is_waited_for),
         TEST(without_evidence_the_verdict_says_less),
         TEST(a_peer_that_talks_and_hears_nothing_is_deaf),
+        TEST(the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us),
         TEST(but_if_the_answer_alone_was_lost_it_is_not),
         TEST(a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow),
         TEST(our_own_stall_is_not_its_silence_whatever_the_kernel_says),
