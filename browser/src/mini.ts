@@ -106,7 +106,6 @@ export function socketClass(mini: MiniProgram, most: number, count: { open: numb
     }
 
     _end(code: number, reason: string, what?: string): void {
-      if (this.readyState == 3) return;
       this.readyState = 3;
       this._release();
       this.onclose?.({ code, reason, wasClean: code != ABNORMAL, failure: what && { what } });

@@ -366,3 +366,54 @@ test('while it is away there is one timer, and after the end none', () => {
   world.socket.end(1000);
   assert.equal(world.timers, 0);
 });
+
+test('a host whose send fails before it returns loses the socket, and the message is reported', () => {
+  const world = new World();
+  const heard = connect(world);
+  world.socket.accept();
+  world.socket.server = () => world.socket.end();
+  heard.vital.send('lost');
+  assert.deepEqual([heard.verdicts[0]!.cause, heard.verdicts[0]!.unconfirmed], ['CUT', 1]);
+  world.advance(1000);
+  world.socket.accept();
+  world.socket.server = (data) => data === 'heartbeat' && world.socket.end();
+  world.advance(25_000);
+  assert.deepEqual([heard.verdicts[1]!.cause, heard.verdicts[1]!.unconfirmed], ['CUT', 0]);
+});
+
+test('traffic touches no timer', () => {
+  const world = new World();
+  const host = world.host();
+  let set = 0;
+  const { setTimeout } = host;
+  host.setTimeout = (run, ms) => {
+    set++;
+    return setTimeout(run, ms);
+  };
+  const { vital } = connect(world, { host });
+  world.echo(world.socket, 0);
+  world.socket.accept();
+  set = 0;
+  for (let i = 0; i < 1000; i++) {
+    vital.send('x');
+    world.advance(1);
+  }
+  assert.equal(set, 0);
+});
+
+test('an interval that no timer can hold is waited for in parts', () => {
+  const world = new World();
+  const host = world.host();
+  const { setTimeout } = host;
+  host.setTimeout = (run, ms) => {
+    assert.ok(ms < 2 ** 31, `${ms} would overflow, and come at once`);
+    return setTimeout(run, ms);
+  };
+  connect(world, { host, heartbeat: { interval: '2000h' } });
+  world.echo(world.socket);
+  world.socket.accept();
+  world.advance(1499 * 3_600_000);
+  assert.deepEqual(world.socket.sent, []);
+  world.advance(3_600_000);
+  assert.deepEqual(world.socket.sent, ['heartbeat']);
+});

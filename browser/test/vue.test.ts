@@ -71,3 +71,16 @@ test('a server that renders opens no connection, and sending there is an error',
   assert.equal(world.sockets.length, 0);
   assert.throws(sending, /send\(\) before the component is mounted/);
 });
+
+test('a round trip that nobody could measure leaves the last one', () => {
+  const world = new World();
+  const scope = effectScope();
+  const { state } = scope.run(() => useVital(make(world)))!;
+  world.echo(world.socket);
+  world.socket.accept();
+  world.advance(30_000);
+  world.advance(11_260);
+  world.stall(10_000);
+  assert.equal(state.value.rttMs, 20);
+  scope.stop();
+});
