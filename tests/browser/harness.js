@@ -66,6 +66,11 @@ export class Fixture {
     return page;
   }
 
+  /** Done at the end, the last one first. */
+  cleanup(undo) {
+    this.#cleanups.push(undo);
+  }
+
   async finish() {
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
   }

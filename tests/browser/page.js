@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 import { PATIENCE_MS, run } from './harness.js';
+import { cases as library } from './library.js';
 
 const root = new URL('../../', import.meta.url).pathname;
 const TOKEN = 'a-token-of-24-characters';
@@ -500,4 +501,4 @@ const cases = {
   },
 };
 
-process.exitCode = await run(cases, process.argv.slice(2));
+process.exitCode = await run({ ...cases, ...library }, process.argv.slice(2));
