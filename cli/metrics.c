@@ -82,6 +82,9 @@ static void write_beats(FILE *out, const vital_stats *stats)
            "Our heartbeats without an answer at half the limit.", stats->beats_late);
     number(out, "beats_heard_total", "counter", "The clients' pings and in-band heartbeats.",
            stats->beats_heard);
+    number(out, "mistakes_total", "counter",
+           "Connections given up for their silence, and heard within 5 s after all.",
+           stats->mistakes);
     histogram(out, "rtt_seconds", "Round trips of our answered heartbeats.", &stats->rtt);
     histogram(out, "detection_seconds",
               "For how long a connection that was given up for want of answers had given no sign.",

@@ -155,15 +155,16 @@ static json_t *json_causes(const uint64_t counts[VITAL_CAUSE_COUNT])
 
 static json_t *json_stats(const vital_stats *stats)
 {
-    return json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
                      "open", (json_int_t)stats->open, "opened", (json_int_t)stats->opened, "failed",
                      json_causes(stats->failed), "closed", json_causes(stats->closed), "requests",
                      (json_int_t)stats->requests, "sent", (json_int_t)stats->beats_sent, "answered",
                      (json_int_t)stats->beats_answered, "late", (json_int_t)stats->beats_late,
                      "heard", (json_int_t)stats->beats_heard, "queue",
-                     (json_int_t)stats->queue_bytes, "rtt", json_histogram(&stats->rtt),
-                     "detection", json_histogram(&stats->detection), "lag",
-                     json_histogram(&stats->lag), "stalled_ms", output_ms(stats->stalled_us));
+                     (json_int_t)stats->queue_bytes, "mistakes", (json_int_t)stats->mistakes, "rtt",
+                     json_histogram(&stats->rtt), "detection", json_histogram(&stats->detection),
+                     "lag", json_histogram(&stats->lag), "stalled_ms",
+                     output_ms(stats->stalled_us));
 }
 
 static json_t *json_row(const row *from, int64_t now_us)

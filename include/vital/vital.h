@@ -319,6 +319,7 @@ typedef struct vital_stats {
     uint64_t beats_heard;      /* of the peers: their pings, and their in-band beats */
     uint64_t queue_bytes;      /* accepted, and not sent */
     vital_histogram rtt;       /* of answered beats */
+    uint64_t mistakes;         /* given up as SILENT or STUCK, and heard within 5 s after all */
     vital_histogram detection; /* of those lost for want of answers: since the last sign */
     vital_histogram lag;       /* how late the loop was, whenever it was due */
     int64_t stalled_us;        /* lateness of ours that was held against no peer */

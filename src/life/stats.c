@@ -89,6 +89,7 @@ void vital_stats_add(vital_stats *sum, const vital_stats *more)
     sum->beats_answered += more->beats_answered;
     sum->beats_late += more->beats_late;
     sum->beats_heard += more->beats_heard;
+    sum->mistakes += more->mistakes;
     sum->queue_bytes += more->queue_bytes;
     vt_histogram_add(&sum->rtt, &more->rtt);
     vt_histogram_add(&sum->detection, &more->detection);

@@ -302,6 +302,8 @@ static void say_gone(struct sentence *sentence, const vital_evidence *evidence)
     if (evidence->retransmits > 0)
         add_format(sentence,
                    ": our kernel has sent it %" PRIu32 " times, and nobody acknowledges it", times);
+    else
+        add(sentence, ": nobody answers what our kernel asks");
     add_error(sentence, "; a router says: ", evidence->error);
     add_format(sentence, ", so %s or the host is gone", hop);
 }

@@ -88,6 +88,8 @@ bool vt_stream_info(vt_stream *stream, vital_evidence *out);
 typedef enum vt_stream_end {
     VT_END_POLITE, /* what was sent arrives: half-close, discard what still comes
                       for at most a second or two, then close */
+    VT_END_LIMBO,  /* as that, of a peer that was given up; and if anything comes within five
+                      seconds, that was a mistake, and counted (vital_stats) */
     VT_END_ABRUPT, /* now; the kernel forgets what it could not deliver */
 } vt_stream_end;
 

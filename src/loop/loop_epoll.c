@@ -33,6 +33,7 @@ enum {
     RECEIVE_BYTES = 64 * 1024,
     /* A polite end waits so long for the peer's own. */
     LINGER_US = 2 * 1000 * 1000,
+    LIMBO_US = 5 * 1000 * 1000, /* likewise of a peer that was given up */
     /* So many polite ends at one time; the oldest makes room for one more. */
     LINGERING_MOST = 1024,
     /* The kernel had no buffer: it says nothing when it has one again. */
@@ -73,6 +74,7 @@ typedef struct epoll_stream {
     bool edge;         /* there may be something to read */
     bool hung_up;      /* the kernel has announced the end: read until it comes */
     bool ended;        /* the end has been delivered */
+    bool limbo;        /* what comes would be a mistake of ours */
     bool blocked;      /* the send waits for room in the kernel */
     int error;         /* of a connect that failed at once */
     int reported;      /* errno that a router has reported, since anything came; 0: none */
@@ -282,6 +284,9 @@ static void deliver(epoll_stream *stream, size_t size, int error)
 {
     if (size == 0)
         stream->ended = true;
+    if (stream->limbo && size > 0)
+        epoll_of(stream->base.loop)->base.stats.mistakes++;
+    stream->limbo = stream->limbo && size == 0; /* once */
     if (stream->base.events != NULL)
         stream->base.events->received(stream->base.owner, epoll_of(stream->base.loop)->received,
                                       size, error);
@@ -439,13 +444,15 @@ static void stream_close(vt_stream *base, vt_stream_end how, vital_bytes farewel
                             MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent; /* if it can be: that is all that is promised */
     }
-    if (how == VT_END_POLITE && live && shutdown(stream->source.fd, SHUT_WR) == 0 &&
+    if (how != VT_END_ABRUPT && live && shutdown(stream->source.fd, SHUT_WR) == 0 &&
         vt_timer_init(&stream->linger, base->loop, end_linger, stream) == 0) {
         stream->paused = false;
         if (++loop->lingering_count > LINGERING_MOST)
             close_socket(VT_LIST_OWNER(loop->lingering.next, epoll_stream, lingering));
         vt_list_append(&loop->lingering, &stream->lingering);
-        vt_timer_arm(&stream->linger, base->loop, vt_loop_clock(base->loop).now_us + LINGER_US);
+        stream->limbo = how == VT_END_LIMBO;
+        vt_timer_arm(&stream->linger, base->loop,
+                     loop->base.clock.now_us + (stream->limbo ? LIMBO_US : LINGER_US));
         want_read(stream);
         return;
     }

@@ -47,7 +47,8 @@ static bool take_closed(vital_conn *conn, const vital_verdict *verdict)
 {
     if (conn->owner->abandon != NULL)
         conn->owner->abandon(conn);
-    end_stream(conn, VT_END_POLITE, vital_engine_farewell(conn->engine));
+    bool given_up = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_STUCK;
+    end_stream(conn, given_up ? VT_END_LIMBO : VT_END_POLITE, vital_engine_farewell(conn->engine));
     if (conn->events->close != NULL)
         conn->events->close(conn, verdict);
     forget_peer(conn);

@@ -337,7 +337,7 @@ void vt_transport_end(vt_transport *transport, vt_stream_end how, vital_bytes fa
     }
     uint8_t *last = NULL;
     size_t size = 0;
-    if (how == VT_END_POLITE && secrecy->flight == NULL)
+    if (how != VT_END_ABRUPT && secrecy->flight == NULL)
         last = say_goodbye(secrecy, farewell, &size);
     vt_stream_close(stream, how, (vital_bytes){last, size <= FAREWELL_BYTES ? size : 0});
     free(last);

@@ -22,8 +22,9 @@ enum {
     BACKLOG = 4096,
     LOOPS_MAX = 256,
     NAMES_MAX = 16,
-    NAME_US = 2000,              /* what it takes to find a name */
-    NAME_TIMEOUT_US = 5000000,   /* or to give up */
+    NAME_US = 2000,            /* what it takes to find a name */
+    NAME_TIMEOUT_US = 5000000, /* or to give up */
+    LIMBO_US = 5 * 1000 * 1000,
     LINGER_US = 2 * 1000 * 1000, /* a polite end waits so long for the peer's own */
 };
 
@@ -78,6 +79,7 @@ typedef struct sim_stream {
     bool resting; /* until the pause after a read is over */
     bool ended;
     bool lingering;
+    bool limbo;        /* what comes would be a mistake */
     vital_bytes bytes; /* being sent; size 0: nothing */
     size_t sent;
     bool tell_sent;
@@ -640,7 +642,10 @@ static void deliver(sim_stream *stream)
     size_t most = loop->chop_bytes > 0 ? loop->chop_bytes : RECEIVE_BYTES;
     size_t size;
     if (stream->lingering) {
-        if (sim_tcp_read(&stream->socket, loop->received, RECEIVE_BYTES, &size) > SIM_READ_BYTES)
+        sim_read outcome = sim_tcp_read(&stream->socket, loop->received, RECEIVE_BYTES, &size);
+        loop->base.stats.mistakes += stream->limbo && outcome == SIM_READ_BYTES;
+        stream->limbo = stream->limbo && outcome != SIM_READ_BYTES;
+        if (outcome > SIM_READ_BYTES)
             close_socket(stream, false);
         return;
     }
@@ -789,7 +794,8 @@ static void stream_close(vt_stream *base, vt_stream_end how, vital_bytes farewel
     sim_tcp_shut(&stream->socket);
     stream->lingering = true;
     stream->paused = stream->resting = false;
-    hold(stream, LINGER_US, end_linger);
+    stream->limbo = how == VT_END_LIMBO;
+    hold(stream, stream->limbo ? LIMBO_US : LINGER_US, end_linger);
     want_delivery(stream);
 }
 

@@ -288,6 +288,8 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     sim_life *life = watched->life;
     int64_t now_us = vt_sim_now_us(life->sim);
     if (watched->doubtful) { /* it asks again a peer whose host is up */
+        if (!hidden(watched) && !may_be_stuck(watched))
+            sim_violate(life, "%s asks a healthy peer again", watched->name);
         seen->asked_us = now_us;
         seen->pings++;
         seen->behind_bytes = 0;
@@ -519,6 +521,18 @@ void sim_watch_audit(void *arg)
 
 /* -------------------------------------------------------------------- the end */
 
+/* Nobody is given up who would have been heard, if nothing went wrong. */
+static void check_mistakes(sim_life *life, const sim_process *process, const char *who)
+{
+    vital_stats stats;
+    if (process->loop == NULL || life->result.faults > 0)
+        return;
+    vital_loop_stats(process->loop, &stats);
+    if (stats.mistakes > 0)
+        sim_violate(life, "%s has given up %" PRIu64 " connections that were well", who,
+                    stats.mistakes);
+}
+
 static void check_nothing_runs(sim_life *life, const sim_process *process, const char *who)
 {
     const vital_loop *loop = process->loop;
@@ -552,7 +566,10 @@ void sim_watch_end(sim_life *life)
         sim_violate(life, "the first beats are not spread");
     if (life->server_process.loop != NULL && vital_server_count(life->server) != 0)
         sim_violate(life, "the server has still %zu connections", vital_server_count(life->server));
+    check_mistakes(life, &life->server_process, "the server");
     check_nothing_runs(life, &life->server_process, "the server");
-    for (int i = 0; i < life->options->processes; i++)
+    for (int i = 0; i < life->options->processes; i++) {
+        check_mistakes(life, &life->processes[i], "a process of clients");
         check_nothing_runs(life, &life->processes[i], "a process of clients");
+    }
 }

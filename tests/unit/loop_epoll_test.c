@@ -489,6 +489,27 @@ static void a_farewell_is_the_last_that_the_peer_reads(void **state)
     raw_close(&peer);
 }
 
+static void who_was_given_up_and_is_heard_within_five_seconds_was_a_mistake(void **state)
+{
+    live *test = *state;
+    end ours;
+    raw_peer peer;
+    vital_stats stats;
+    const vt_stream_end hows[] = {VT_END_POLITE, VT_END_LIMBO};
+    for (size_t i = 0; i < 2; i++) {
+        make_pair(test, &ours, &peer, 0);
+        vt_stream_close(ours.stream, hows[i], (vital_bytes){"goodbye", 7});
+        step_until(test, raw_ended(&peer), "the peer sees the end");
+        raw_send(&peer, "here", 4);
+        raw_send(&peer, "I am", 4);
+        raw_close(&peer);
+        /* Its linger timer is the loop's only one. */
+        step_until(test, test->loop->wheel.size == test->loop->wheel.spare_count, "it is gone");
+        vital_loop_stats(test->loop, &stats);
+        assert_int_equal(stats.mistakes, i);
+    }
+}
+
 static void a_farewell_never_breaks_into_a_send(void **state)
 {
     live *test = *state;
@@ -1017,6 +1038,7 @@ int main(void)
         live_test(after_closing_nothing_is_heard),
         live_test(an_abrupt_end_resets),
         live_test(a_farewell_is_the_last_that_the_peer_reads),
+        live_test(who_was_given_up_and_is_heard_within_five_seconds_was_a_mistake),
         live_test(a_farewell_never_breaks_into_a_send),
         live_test(a_polite_end_waits_for_the_peers_but_not_for_ever),
         live_test(a_polite_end_is_over_with_the_peers_own),
