@@ -6,7 +6,7 @@
 
 enum {
     EXITS_FINE = 0,
-    EXITS_UNANSWERED = 1, /* `vital ping`: no beat was answered */
+    EXITS_UNANSWERED = 1, /* `vital ping`: no beat was answered; `vital probe`: interrupted */
     EXITS_TROUBLE = 2,    /* bad usage, or the command could not do its work */
     EXITS_SIGNAL = 128,   /* plus the signal's number */
 };

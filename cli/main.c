@@ -23,6 +23,7 @@ static const cli_command commands[] = {
     {"serve", serve_command, "an echo server that watches its clients' pulse"},
     {"ping", ping_command, "measure whether and how fast a WebSocket answers"},
     {"connect", connect_command, "lines in, messages out, over a connection that comes back"},
+    {"probe", probe_command, "find how long the path to a server bears silence"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
