@@ -16,6 +16,7 @@ const KNOWN = new Map([
   ['deflate data above the limit', 'vital fails as it inflates, ws at the end of their frame'],
   ['compressed bytes above the limit', 'ws counts these, vital what they inflate to'],
   ['after a last block', 'vital begins a stream (RFC 7692 7.2.3.4), ws may go on with the ended one'],
+  ['after an empty message', 'vital takes no bytes for one, ws is left in the midst of a block'],
   ['NUL in a close reason', "vital's verdict is a C string, and ends there"],
 ]);
 
@@ -167,8 +168,9 @@ async function sameBefore(one, at, ours) {
   return difference(a, b) === null;
 }
 
-// Whether a whole message that came before the difference had a block marked as the last.
-async function isAfterLastBlock(one, ours, ourEnd, theirEnd) {
+// What a whole message that came before the difference has done to ws: it had a block marked
+// as the last, or no bytes at all.
+async function afterWhat(one, ours, ourEnd, theirEnd) {
   const theirs = await readingAfter(one, one.stream.length);
   const differs = ours.records.find(([type, , bytes], i) => {
     const other = theirs.records[i];
@@ -176,8 +178,11 @@ async function isAfterLastBlock(one, ours, ourEnd, theirEnd) {
   });
   const at = Math.min(ourEnd, theirEnd, differs ? differs[1] : Infinity);
   const { whole } = await readingAfter(one, Math.min(at, one.stream.length));
-  return whole.some(({ packed, context }) => hasLastBlock(packed, {
-    context, bits: one.deflate.bits }));
+  const { bits, keeps } = one.deflate;
+  if (whole.some(({ packed, context }) => hasLastBlock(packed, { context, bits }))) {
+    return 'after a last block';
+  }
+  return keeps && whole.some(({ packed }) => packed.length === 0) ? 'after an empty message' : null;
 }
 
 // The name of what is known to differ; null if it is not known.
@@ -193,9 +198,8 @@ async function explain(vital, one, ours, theirs) {
   if (difference(ours, inPieces(bytewise, one.pieces)) !== null) return null;
   const ourEnd = bytewise.end === null ? Infinity : bytewise.piece;
   const theirEnd = await bytesUntilEnd(one) - 1;
-  if (one.deflate && await isAfterLastBlock(one, bytewise, ourEnd, theirEnd)) {
-    return 'after a last block';
-  }
+  const after = one.deflate ? await afterWhat(one, bytewise, ourEnd, theirEnd) : null;
+  if (after !== null) return after;
   const at = Math.min(ourEnd, theirEnd);
   if (at === Infinity || !await sameBefore(one, at, bytewise)) return null;
   if (ourEnd > theirEnd) return whyLater(one, at);
