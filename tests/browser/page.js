@@ -98,9 +98,10 @@ const overlaps = (page) =>
     return found;
   });
 
-const shot = async (page, name) => {
+/** For the whole page the window is made as tall, and everything is laid out anew. */
+const shot = async (page, name, fullPage = true) => {
   await mkdir(process.env.SHOTS, { recursive: true });
-  await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
+  await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage });
 };
 
 /** A page that has seen something, as it is kept in a picture, and what must hold of it. */
@@ -158,7 +159,6 @@ const cases = {
     const server = await fixture.serve();
     const page = await fixture.open(server.url);
     await word(page, 'Alive');
-    assert.equal(await drawn(page, 'alive'), 0);
     await beats(page, 4);
     await until(page, () => document.querySelectorAll('#own-rtt rect').length > 0);
     assert.ok((await drawn(page, 'alive')) >= 4);
@@ -176,13 +176,13 @@ const cases = {
     await watch(page);
     await page.click('#freeze');
     await word(page, 'Doubtful');
-    await shot(page, 'light-doubtful');
+    await shot(page, 'light-doubtful', false);
     await word(page, 'Dead');
-    await shot(page, 'light-dead');
+    await shot(page, 'light-dead', false);
     await word(page, 'Alive again');
     await beats(page, 4);
-    await shot(page, 'light-alive-again');
     const { states, whys, places } = await page.evaluate(() => window.seen);
+    await shot(page, 'light-alive-again');
     assert.deepEqual(states, ['doubtful', 'dead', 'alive']);
     assert.match(whys[1], /^No answer to our heartbeat message for [4-9](\.\d)? s, and nothing else was heard/);
     assert.match(whys[2], /^It was away for .*No answer to our heartbeat/);
@@ -215,6 +215,7 @@ const cases = {
     assert.deepEqual(await verdictsOf(page), []);
     await beats(page, 5);
     assert.ok((await drawn(page, 'doubt', true)) > 0, 'there is no notch');
+    await shot(page, 'light-late');
   },
 
   async 'a silenced connection is given up, and replaced'(fixture) {
@@ -311,15 +312,16 @@ const cases = {
       await page.evaluate(() => window.say(2)); // while it is away
       await page.clock.fastForward(61_000);
       await until(page, (n) => window.ledger.opens === n, cut);
+      if (cut % 2) continue; // cut again before anything has come back
+      await until(page, () => window.ledger.echoes.includes(window.ledger.accepted - 1));
     }
-    await until(page, () => window.ledger.echoes.includes(window.ledger.accepted - 1));
     const { accepted, echoes, reported } = await page.evaluate(() => window.ledger);
     assert.equal(accepted, 51 + 50 * 2 + 50 * 2);
     assert.deepEqual(echoes, [...new Set(echoes)].sort((a, b) => a - b), 'twice, or out of order');
     const known = new Set([...echoes, ...reported]);
     const lost = [...Array(accepted).keys()].filter((i) => !known.has(i));
     assert.deepEqual(lost, [], 'dropped in silence');
-    assert.ok(echoes.length >= 100, `only ${echoes.length} came through`);
+    assert.ok(echoes.length >= 25 * 2, `only ${echoes.length} came through`);
     assert.equal((await verdictsOf(page)).filter((cause) => cause === 'CUT').length, 50);
   },
 

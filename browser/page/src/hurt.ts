@@ -30,6 +30,7 @@ export class Hurt {
   /** There is another socket now, and nothing is wrong with it. */
   healed(): void {
     this.press(false);
+    if (byId('hurt-said').textContent) setText(byId('hurt-said'), 'This is another socket, and nothing is wrong with it.');
   }
 
   private press(frozen: boolean): void {

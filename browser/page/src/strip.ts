@@ -104,7 +104,7 @@ export class Strip {
       context.stroke(path);
       context.restore();
     });
-    this.repaintLate(shown, x, path);
+    this.repaintLate(shown, x, path, slim);
     this.markVerdicts(x, base);
     context.fillStyle = this.colourOf(history.condition);
     context.beginPath();
@@ -113,15 +113,15 @@ export class Strip {
   }
 
   /** A beat that came late is told from the others, though it came. */
-  private repaintLate(beats: History['beats'], x: (at: number) => number, path: Path2D): void {
+  private repaintLate(beats: History['beats'], x: (at: number) => number, path: Path2D, slim: number): void {
     const { context } = this;
+    const half = 7 * slim;
     for (const { at, late } of beats) {
       if (!late) continue;
       context.save();
       context.beginPath();
-      context.rect(x(at) - 10, 0, 23, this.height);
+      context.rect(x(at) - half, 0, 2 * half, this.height);
       context.clip();
-      context.clearRect(x(at) - 10, this.height * BASE - 1, 23, 2);
       context.strokeStyle = this.colours.doubt!;
       context.stroke(path);
       context.restore();

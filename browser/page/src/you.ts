@@ -96,8 +96,8 @@ export class You {
   private beat(rtt: number): void {
     const at = Date.now();
     this.answered++;
+    this.history.beat({ at, rtt: Math.max(0, rtt), late: this.late });
     if (rtt >= 0) {
-      this.history.beat({ at, rtt, late: this.late });
       const bucket = bucketOf(rtt);
       while (this.buckets.length <= bucket) this.buckets.push(0);
       this.buckets[bucket]!++;
