@@ -13,6 +13,9 @@ enum {
      * limit, which by itself bears no more. */
     RETRANSMITS_LATE = 5,
     RETRANSMITS_EARLY = 8,
+    /* Of a window that is shut: each is lost by itself, there or back, and nothing
+     * was sent before the first that counts. */
+    PROBES_LATE = 8,
     /* A link that comes back within this is no news to anybody. */
     EARLY_US = 3 * 1000 * 1000,
 };
@@ -21,7 +24,7 @@ vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
 {
     if (!now->known)
         return VT_FOUND_NOTHING;
-    if (now->retransmits + now->probes >= RETRANSMITS_LATE)
+    if (now->retransmits >= RETRANSMITS_LATE || now->probes >= PROBES_LATE)
         return VT_FOUND_GONE;
     if (now->unacked_packets == 0 && now->unsent_bytes == 0)
         return VT_FOUND_TAKEN;

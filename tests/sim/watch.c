@@ -70,6 +70,12 @@ void sim_watch_open(sim_watched *watched)
     sim_note(life, watched->name, "open");
 }
 
+static bool ask_kernel(const sim_watched *watched, vital_evidence *out)
+{
+    vt_stream *stream = watched->conn->transport.stream;
+    return stream != NULL && vt_stream_info(stream, out);
+}
+
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted)
 {
     vital_evidence info;
@@ -77,7 +83,7 @@ void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accept
     watched->relieved_us = vt_sim_now_us(watched->life->sim);
     watched->accepted_in_doubt = accepted;
     sim_note(watched->life, watched->name, "%s", watched->doubtful ? "doubtful" : "alive");
-    if (watched->doubtful && vt_stream_info(watched->conn->transport.stream, &info))
+    if (watched->doubtful && ask_kernel(watched, &info))
         sim_tell(watched->life, watched->name,
                  "its kernel: %u packets unacknowledged, %u times retransmitted, window %u, "
                  "unsent %u, data %u ms ago, ack %u ms ago",
@@ -218,7 +224,9 @@ static void judge_unanswered(const sim_watched *watched, const vital_verdict *ve
 static void judge_goodbye(const sim_watched *watched, const vital_verdict *verdict)
 {
     sim_life *life = watched->life;
-    if (may_be_silent(watched) || watched->doubtful || life->net.loss_per_mille > 0 ||
+    if (hidden(watched) || may_be_silent(watched) || watched->doubtful ||
+        life->net.loss_per_mille > 0 ||
+        sim_recent(life, peer_of(watched)->disturbed_us, SIM_AFTERMATH_US) ||
         sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US))
         return;
     if (verdict->unsent > 0)
@@ -287,8 +295,10 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
 {
     sim_life *life = watched->life;
     int64_t now_us = vt_sim_now_us(life->sim);
-    if (watched->doubtful) { /* it asks again a peer whose host is up */
-        if (!hidden(watched) && !may_be_stuck(watched))
+    if (watched->doubtful) {                            /* it asks again a peer whose host is up */
+        bool first = seen->blocked_us >= seen->left_us; /* it is the one that had to wait */
+        bool lost = life->net.loss_per_mille > 0;       /* the answer may have been, often */
+        if (!hidden(watched) && !may_be_stuck(watched) && !first && !lost)
             sim_violate(life, "%s asks a healthy peer again", watched->name);
         seen->asked_us = now_us;
         seen->pings++;
@@ -393,8 +403,17 @@ static bool is_closing(const sim_watched *watched)
 static bool moves(const sim_watched *watched)
 {
     vital_evidence info;
-    return vt_stream_info(watched->conn->transport.stream, &info) && info.acked_ms < 5000 &&
+    return ask_kernel(watched, &info) && info.acked_ms < 5000 &&
            info.unacked_packets + info.unsent_bytes > 1;
+}
+
+/* What gets across puts off the answer limit, too. */
+static int64_t acked_us(const sim_watched *watched)
+{
+    vital_evidence info;
+    return ask_kernel(watched, &info)
+               ? vt_sim_now_us(watched->life->sim) - (int64_t)info.acked_ms * 1000
+               : INT64_MIN / 2;
 }
 
 /* A path that nothing passes is known as such by the beat that it swallows: as soon as
@@ -408,14 +427,13 @@ static bool notices_hole_late(const sim_watched *watched)
     vital_evidence info;
     bool swallowed = path->hole_us[watched->end] > now_us && seen->left_us > seen->heard_us &&
                      path->hole_since_us[watched->end] < seen->asked_us && !seen->asked;
-    if (!swallowed || !vt_stream_info(watched->conn->transport.stream, &info) ||
-        info.unacked_packets > FEW_PACKETS)
+    if (!swallowed || !ask_kernel(watched, &info) || info.unacked_packets > FEW_PACKETS)
         return false;
     int64_t rto_us = info.rtt_us + later(4 * (int64_t)info.rttvar_us, SECOND_US / 5);
     if (info.rtt_us == 0) /* it was never measured */
         rto_us = SECOND_US;
     int64_t since_us = later(seen->left_us, seen->asked_us);
-    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + SECOND_US + SLACK_US;
+    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + 2 * SECOND_US;
 }
 
 /* Something that should have left has not, or somebody has not noticed. */
@@ -434,6 +452,7 @@ static void audit_open(sim_watched *watched)
         return;
     int64_t spoke_us = seen->spoke_us < seen->heard_us ? seen->spoke_us : seen->heard_us;
     int64_t due_us = later(spoke_us + interval_us(life), longest_wait_us(seen));
+    due_us = later(due_us, acked_us(watched) + LONGEST_ANSWER_US);
     due_us = later(due_us, process->disturbed_us);
     bool stopped = sim_recent(life, process->disturbed_us, while_us);
     /* For room in the kernel, or for an answer, for longer than if it was not late. */
@@ -449,9 +468,10 @@ static void audit_open(sim_watched *watched)
         sim_violate(life, "%s has heard its peer, and is still doubtful", watched->name);
     if (!stopped && notices_hole_late(watched) && !is_closing(watched))
         sim_violate(life, "%s has not noticed that the path is gone", watched->name);
-    if (sim_recent(life, process->disturbed_us, interval_us(life) + 4 * LONGEST_ANSWER_US))
+    int64_t most_us = interval_us(life) + 2 * LIMITS_MOST * LONGEST_ANSWER_US;
+    if (sim_recent(life, process->disturbed_us, most_us))
         return;
-    if (now_us > heard_us + interval_us(life) + 4 * LONGEST_ANSWER_US + SLACK_US && !moves(watched))
+    if (now_us > heard_us + most_us + SLACK_US && !moves(watched))
         sim_violate(life, "%s has heard nothing for %.3f s, and has not noticed", watched->name,
                     (double)(now_us - heard_us) / SECOND_US);
 }

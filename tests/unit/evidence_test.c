@@ -59,7 +59,7 @@ static void a_window_that_is_shut_is_a_program_that_does_not_read(void **state)
     now.window_bytes = 0;
     now.unsent_bytes = 14;
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
-    now.probes = 4;
+    now.probes = 7;
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
 }
 
@@ -69,7 +69,7 @@ static void but_if_nobody_answers_the_probes_it_is_gone(void **state)
     vital_evidence now = usual();
     now.window_bytes = 0;
     now.unsent_bytes = 14;
-    now.probes = 5;
+    now.probes = 8;
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
 }
 
