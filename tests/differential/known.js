@@ -168,8 +168,8 @@ async function sameBefore(one, at, ours) {
   return difference(a, b) === null;
 }
 
-// What a whole message that came before the difference has done to ws: it had a block marked
-// as the last, or no bytes at all.
+// What a whole message has done to ws, by the byte that makes the difference: it had a block
+// marked as the last, or no bytes at all.
 async function afterWhat(one, ours, ourEnd, theirEnd) {
   const theirs = await readingAfter(one, one.stream.length);
   const differs = ours.records.find(([type, , bytes], i) => {
@@ -177,7 +177,7 @@ async function afterWhat(one, ours, ourEnd, theirEnd) {
     return !other || other[0] !== type || !other[2].equals(bytes);
   });
   const at = Math.min(ourEnd, theirEnd, differs ? differs[1] : Infinity);
-  const { whole } = await readingAfter(one, Math.min(at, one.stream.length));
+  const { whole } = await readingAfter(one, Math.min(at + 1, one.stream.length));
   const { bits, keeps } = one.deflate;
   if (whole.some(({ packed, context }) => hasLastBlock(packed, { context, bits }))) {
     return 'after a last block';

@@ -269,7 +269,7 @@ def survives_a_frozen_server(case, options):
                          *options, path="/echo")
     case.peer.signal(signal.SIGSTOP)
     client.expect("health", health="doubtful")
-    client.expect("close", SILENT_S, cause="SILENT", final=False)
+    client.expect("close", SILENT_S, cause="STUCK", final=False)
     client.feed(line("typed meanwhile"))
     case.peer.signal(signal.SIGCONT)
     client.expect("open")

@@ -189,7 +189,7 @@ def drops_a_frozen_client(case):
     server = case.serve("--beat", "500ms", "--answer-within", "1s")
     case.peer_connects(server)
     case.peer.signal(signal.SIGSTOP)
-    server.expect("close", SILENT_S, cause="SILENT", id=1)
+    server.expect("close", SILENT_S, cause="STUCK", id=1)
     case.peer.signal(signal.SIGCONT)
     case.peer.expect("close")
     case.peer_connects(server)
@@ -249,5 +249,5 @@ def cases():
                  needs={"be a page"})
     yield Script("takes the page that it was told", accepts_a_page, needs={"be a page"})
     yield Script("takes who sends the header", accepts, needs={"send headers"})
-    yield Script("drops a frozen client as SILENT, and takes it back", drops_a_frozen_client,
+    yield Script("drops a frozen client as STUCK, and takes it back", drops_a_frozen_client,
                  only_without={"deflate"}, measures=True)
