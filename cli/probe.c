@@ -268,11 +268,18 @@ static void give_up(void *user)
 static void ask(probe_state *probe)
 {
     clear_progress(probe);
+    int error = vital_ping(probe->conn, (vital_bytes){probe->nonce, NONCE_BYTES});
+    if (error == VITAL_ECLOSED)
+        return; /* somebody is ending it right now, which on_close() will tell */
+    if (error < 0) {
+        output_problem(&probe->output, "the ping was not sent: %s", vital_strerror(error));
+        finish(probe, false);
+        probe->exit_code = EXITS_TROUBLE;
+        vital_cut(probe->conn);
+        return;
+    }
     probe->phase = ASKED;
     probe->asked_us = attend_now_us();
-    int error = vital_ping(probe->conn, (vital_bytes){probe->nonce, NONCE_BYTES});
-    if (error < 0)
-        output_problem(&probe->output, "the ping was not sent: %s", vital_strerror(error));
     attend_set_alarm(&probe->attend, probe->asked_us + (int64_t)probe->settings->answer_ms * 1000,
                      give_up);
 }

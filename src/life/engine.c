@@ -406,8 +406,7 @@ static void tick_open(vital_engine *engine, vital_clock clock)
         vt_engine_beat(engine, clock);
         break;
     case VT_BEAT_DOUBT:
-        vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
-        vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+        vt_engine_doubt(engine);
         break;
     case VT_BEAT_LOOK:
     case VT_BEAT_LOST:

@@ -12,6 +12,12 @@ void vt_engine_beat(vital_engine *engine, vital_clock clock)
         vt_engine_lose_without_memory(engine, clock);
 }
 
+void vt_engine_doubt(vital_engine *engine)
+{
+    vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
+    vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+}
+
 void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence)
 {
     if (engine->state != VT_OPEN)
@@ -59,7 +65,7 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, bool late)
     if (late || engine->heart.limits > 1 || (doubted && certain))
         vt_engine_lose_unanswered(engine, clock, VITAL_SILENT, VT_FOUND_GONE);
     else if (vt_heartbeat_doubt(&engine->heart))
-        vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+        vt_engine_doubt(engine);
 }
 
 /* A host that is up is given more time, in which we ask again: each beat proves anew

@@ -137,6 +137,8 @@ void vt_engine_forget_flow(vital_engine *engine);
 
 /* Queues a beat. */
 void vt_engine_beat(vital_engine *engine, vital_clock clock);
+/* The health has turned doubtful: the beat is late. */
+void vt_engine_doubt(vital_engine *engine);
 /* What the evidence says that was told for this tick. */
 vt_finding vt_engine_find(const vital_engine *engine);
 /* OPEN: time to look at the evidence; `late`: the answer limit is reached. */

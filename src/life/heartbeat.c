@@ -276,7 +276,10 @@ bool vt_heartbeat_doubt(vt_heartbeat *heart)
 
 bool vt_heartbeat_wait(vt_heartbeat *heart, const vital_heartbeat *policy)
 {
-    return policy->answer_ms == 0 && heart->limits < VT_LIMITS_MOST && heart->limits++ > 0;
+    if (policy->answer_ms != 0 || heart->limits == VT_LIMITS_MOST)
+        return false;
+    heart->limits++;
+    return true;
 }
 
 bool vt_heartbeat_ask_again(vt_heartbeat *heart)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "conn.h"
+#include "stats.h"
 #include "string_list.h"
 #include "url.h"
 
@@ -97,7 +98,7 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
     return;
 
 refuse:
-    vt_loop_stats(server->loop)->failed[VITAL_OVERFLOW]++;
+    vt_stats_lost(vt_loop_stats(server->loop), VITAL_OVERFLOW, false);
     vt_stream_close(stream, VT_END_POLITE, farewell);
 }
 

@@ -458,7 +458,7 @@ static void audit_open(sim_watched *watched)
     /* For room in the kernel, or for an answer, for longer than if it was not late. */
     bool asked = seen->asked_us >= seen->heard_us || longest_wait_us(seen) > process->struck_us;
     bool waits = seen->blocked_us >= seen->spoke_us || (stopped && asked) || watched->doubtful;
-    if (now_us > due_us + SLACK_US && !waits && !moves(watched) &&
+    if (now_us > due_us + SLACK_US && !waits &&
         !sim_path_hurt_since(watched->path, spoke_us, now_us))
         sim_violate(life, "%s missed a beat: %.3f s of silence", watched->name,
                     (double)(now_us - spoke_us) / SECOND_US);

@@ -92,6 +92,18 @@ static void there_is_a_doubt_before_the_verdict_however_late_the_first_look(void
     assert_log(&client, "SILENT");
 }
 
+static void a_beat_that_the_kernel_doubts_counts_as_late_too(void **state)
+{
+    (void)state;
+    vital_stats stats = {.open = 0};
+    open_and_beat();
+    client.policy.stats = &stats; /* until the engine has ended */
+    look_until_closed(retransmitted(9));
+    assert_log(&client, "doubtful SILENT");
+    assert_int_equal(stats.beats_late, 1);
+    client.policy.stats = NULL;
+}
+
 static void a_router_that_reports_is_quoted(void **state)
 {
     (void)state;
@@ -300,6 +312,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, end_test)
         TEST(a_path_that_is_gone_is_given_up_after_three_seconds),
         TEST(there_is_a_doubt_before_the_verdict_however_late_the_first_look),
+        TEST(a_beat_that_the_kernel_doubts_counts_as_late_too),
         TEST(a_router_that_reports_is_quoted),
         TEST(a_program_whose_host_is_up_gets_three_limits_and_is_asked_again),
         TEST(a_limit_that_was_given_is_not_stretched),
