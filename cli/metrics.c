@@ -85,6 +85,13 @@ static void write_beats(FILE *out, const vital_stats *stats)
     number(out, "mistakes_total", "counter",
            "Connections given up for their silence, and heard within 5 s after all.",
            stats->mistakes);
+    number(out, "breaker_opened_total", "counter",
+           "Times that many connections were late at once, so that verdicts were put off.",
+           stats->breaker_opened);
+    number(out, "deferred_total", "counter",
+           "Connections whose verdict was put off, since many were late at once.", stats->deferred);
+    number(out, "deferred_alive_total", "counter", "Of these, those that turned out to be there.",
+           stats->deferred_alive);
     histogram(out, "rtt_seconds", "Round trips of our answered heartbeats.", &stats->rtt);
     histogram(out, "detection_seconds",
               "For how long a connection that was given up for want of answers had given no sign.",

@@ -50,6 +50,12 @@ typedef struct vital_compressor vital_compressor;
 int vital_compressor_create(vital_compressor **out);         /* 0 or VITAL_ENOMEM */
 void vital_compressor_destroy(vital_compressor *compressor); /* accepts NULL */
 
+/* Likewise, what engines share to see that many of their peers are lost at once, which
+ * is then our own uplink's fault: their verdicts are put off, for a bounded time. */
+typedef struct vital_breaker vital_breaker;
+int vital_breaker_create(vital_breaker **out);      /* 0 or VITAL_ENOMEM */
+void vital_breaker_destroy(vital_breaker *breaker); /* accepts NULL */
+
 /* Borrowed for the engine's life: shared by all connections of a kind. Fill it
  * with vital_policy_init(), which checks it and puts the defaults in place. */
 typedef struct vital_policy {
@@ -61,6 +67,8 @@ typedef struct vital_policy {
     vital_compression compression;
     vital_compressor *compressor; /* borrowed; NULL: each engine has one of its own
                                      while compression is agreed on */
+    vital_breaker *breaker;       /* borrowed, must outlive the engines; NULL: each is judged
+                                     by itself */
     vital_stats *stats;           /* borrowed, must outlive the engines; counts what happens
                                      to them, all but `lag` and `stalled_us`. NULL: nobody does */
     const char *host;             /* client: the Host header */
@@ -135,6 +143,10 @@ void vital_engine_awaits(vital_engine *engine, const char *late);
 /* Client, before the next event after VITAL_EVENT_REDIRECT: it stays a rejection.
  * `why` is part of the verdict's sentence; copied. */
 void vital_engine_unfollowed(vital_engine *engine, vital_clock clock, const char *why);
+
+/* Before VITAL_EVENT_OPEN: a hash of the peer's address, for the breaker. Peers with the
+ * same number, as all of those that were not told, are taken for one path. */
+void vital_engine_path(vital_engine *engine, uint32_t path);
 
 /* Server: answers VITAL_EVENT_REQUEST or VITAL_EVENT_HTTP, as vital_respond().
  * After an error *problem is a static sentence. */

@@ -320,6 +320,9 @@ typedef struct vital_stats {
     uint64_t queue_bytes;      /* accepted, and not sent */
     vital_histogram rtt;       /* of answered beats */
     uint64_t mistakes;         /* given up as SILENT or STUCK, and heard within 5 s after all */
+    uint64_t breaker_opened;   /* many were late at once: verdicts were put off */
+    uint64_t deferred;         /* connections whose verdict was put off for that */
+    uint64_t deferred_alive;   /* of these, those that turned out to be there */
     vital_histogram detection; /* of those lost for want of answers: since the last sign */
     vital_histogram lag;       /* how late the loop was, whenever it was due */
     int64_t stalled_us;        /* lateness of ours that was held against no peer */

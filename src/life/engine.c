@@ -86,6 +86,7 @@ void vital_engine_destroy(vital_engine *engine)
         return;
     if (engine->state >= VT_OPEN && engine->state <= VT_ENDING && engine->opened_us >= 0)
         vt_stats_abandoned(engine->policy->stats);
+    vt_breaker_stand(engine->policy->breaker, &engine->party, VT_STANDS_AWAY);
     vt_ending_finish(&engine->ending);
     vt_opening_finish(engine->opening);
     free(engine->opening);
@@ -145,7 +146,7 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
     if (engine->state == VT_CLOSING)
         vt_engine_extend_closing(engine, clock); /* the peer has still things to say */
     if (engine->state >= VT_OPEN && vt_heartbeat_heard(&engine->heart, clock))
-        vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+        vt_engine_relieve(engine, clock);
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -153,6 +154,7 @@ void vital_engine_read(vital_engine *engine, vital_clock clock, void *bytes, siz
 static void prove(vital_engine *engine, vital_clock clock, bool exact)
 {
     vt_stats_answered(engine->policy->stats, vt_heartbeat_answered(&engine->heart, clock, exact));
+    vt_breaker_heard(engine->policy->breaker, &engine->party, clock, engine->policy->stats);
     /* TCP keeps order: who answered the beat has received all that went before. */
     engine->confirmed = engine->beat.proves;
 }
@@ -462,6 +464,7 @@ void vital_engine_tick(vital_engine *engine, vital_clock clock)
         run_out_of_time(engine, clock);
     if (vt_engine_has_stream(engine))
         engine->told = false; /* what was told is of that moment */
+    vt_engine_stand(engine);
 }
 
 /* ------------------------------------------------------------ what users ask */

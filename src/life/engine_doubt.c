@@ -1,9 +1,27 @@
 /*
  * What becomes of a peer that owes an answer, where the kernel has something to say
  * about it. When to look is the heartbeat's affair, what a reading means that of
- * evidence.h; here the two become a verdict, or a little more patience.
+ * evidence.h; here the two become a verdict, or a little more patience; or, by what
+ * breaker.h says of all the others, a little more of that.
  */
 #include "engine_state.h"
+
+/* Who was put off comes again after so long. */
+enum { COMES_AGAIN_US = 500 * 1000 };
+
+void vital_engine_path(vital_engine *engine, uint32_t path)
+{
+    if (engine->party.standing == VT_STANDS_AWAY)
+        engine->party.path = path;
+}
+
+void vt_engine_stand(vital_engine *engine)
+{
+    vt_standing standing = VT_STANDS_AWAY;
+    if (engine->state == VT_OPEN)
+        standing = engine->heart.health == VITAL_DOUBTFUL ? VT_STANDS_LATE : VT_STANDS_WELL;
+    vt_breaker_stand(engine->policy->breaker, &engine->party, standing);
+}
 
 void vt_engine_beat(vital_engine *engine, vital_clock clock)
 {
@@ -16,6 +34,13 @@ void vt_engine_doubt(vital_engine *engine)
 {
     vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
     vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+}
+
+void vt_engine_relieve(vital_engine *engine, vital_clock clock)
+{
+    vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+    vt_engine_stand(engine);
+    vt_breaker_heard(engine->policy->breaker, &engine->party, clock, engine->policy->stats);
 }
 
 void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence)
@@ -47,6 +72,46 @@ vt_finding vt_engine_find(const vital_engine *engine)
     return ours ? VT_FOUND_NOTHING : finding;
 }
 
+/* What the kernel has not brought across yet, it asks again by itself; a second beat
+ * would only wait behind it. */
+static void ask_anew(vital_engine *engine, vital_clock clock, vt_finding finding)
+{
+    if (finding != VT_FOUND_GONE && vt_heartbeat_ask_again(&engine->heart))
+        vt_engine_beat(engine, clock);
+}
+
+/* The one door to a verdict for want of answers. */
+static void convict(vital_engine *engine, vital_clock clock, vital_cause cause, vt_finding finding)
+{
+    vt_heartbeat *heart = &engine->heart;
+    if (vt_heartbeat_held(heart, clock))
+        return;
+    vt_ruling ruling = VT_RULED_CONVICT;
+    if (cause != VITAL_SLOW)
+        ruling = vt_breaker_judge(engine->policy->breaker, &engine->party, clock,
+                                  engine->policy->stats);
+    switch (ruling) {
+    case VT_RULED_CONVICT:
+        vt_engine_lose_unanswered(engine, clock, cause, finding);
+        break;
+    case VT_RULED_ASK:
+        vt_heartbeat_hold(heart, clock, COMES_AGAIN_US);
+        ask_anew(engine, clock, finding);
+        break;
+    case VT_RULED_WAIT:
+        vt_heartbeat_hold(heart, clock, COMES_AGAIN_US);
+        break;
+    case VT_RULED_SPARE:
+        if (cause == VITAL_DEAF) {
+            vt_heartbeat_forget(heart, clock);
+            break;
+        }
+        vt_heartbeat_hold(heart, clock, VT_BREAKER_SPARES_US);
+        ask_anew(engine, clock, finding);
+        break;
+    }
+}
+
 /* The way to the host is well, as far as it can be seen. Behind a proxy that we have
  * asked for, which takes everything, it is not seen. */
 static void give_up_on_program(vital_engine *engine, vital_clock clock, vt_finding finding)
@@ -54,7 +119,7 @@ static void give_up_on_program(vital_engine *engine, vital_clock clock, vt_findi
     vital_cause cause = finding == VT_FOUND_SHUT ? VITAL_SLOW : VITAL_STUCK;
     if (engine->evidence.relayed)
         cause = VITAL_SILENT;
-    vt_engine_lose_unanswered(engine, clock, cause, finding);
+    convict(engine, clock, cause, finding);
 }
 
 static void wait_for_path(vital_engine *engine, vital_clock clock, bool late)
@@ -63,7 +128,7 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, bool late)
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
     bool certain = vt_evidence_early(&engine->evidence, silent_us);
     if (late || engine->heart.limits > 1 || (doubted && certain))
-        vt_engine_lose_unanswered(engine, clock, VITAL_SILENT, VT_FOUND_GONE);
+        convict(engine, clock, VITAL_SILENT, VT_FOUND_GONE);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);
 }
@@ -95,11 +160,11 @@ void vt_engine_look(vital_engine *engine, vital_clock clock, bool late)
         break;
     case VT_FOUND_UNSURE:
         if (late && !vt_heartbeat_wait(&engine->heart, &engine->policy->heartbeat))
-            vt_engine_lose_unanswered(engine, clock, VITAL_SILENT, finding);
+            convict(engine, clock, VITAL_SILENT, finding);
         break;
     case VT_FOUND_NOTHING:
         if (late)
-            vt_engine_lose_unanswered(engine, clock, VITAL_SILENT, finding);
+            convict(engine, clock, VITAL_SILENT, finding);
         break;
     }
 }
@@ -111,6 +176,6 @@ bool vt_engine_deaf(vital_engine *engine, vital_clock clock)
         return false;
     if (vt_engine_find(engine) != VT_FOUND_GONE)
         return false; /* the answer alone was lost */
-    vt_engine_lose_unanswered(engine, clock, VITAL_DEAF, VT_FOUND_GONE);
-    return true;
+    convict(engine, clock, VITAL_DEAF, VT_FOUND_GONE);
+    return engine->state != VT_OPEN;
 }

@@ -102,6 +102,7 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
     vt_engine_flag(engine, VITAL_EVENT_CLOSED);
 
     engine->state = ending->final ? VT_GONE : VT_AWAY;
+    vt_engine_stand(engine);
     vt_engine_set_deadline(engine, clock, ending->retry_ms);
     if (ending->final)
         engine->deadline_us = INT64_MAX;

@@ -31,6 +31,7 @@ void vital_engine_pause(vital_engine *engine, vital_clock clock, bool pause)
     engine->stalled_us = clock.stalled_us;
     if (vt_heartbeat_pause(&engine->heart, clock, pause))
         vt_engine_flag(engine, VITAL_EVENT_HEALTH);
+    vt_engine_stand(engine);
     if (pause) {
         flow->paused_awake_us = awake_us(clock);
         return;

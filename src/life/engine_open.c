@@ -80,6 +80,8 @@ static void open_up(vital_engine *engine, vital_clock clock, const vital_respons
     engine->told_health = VITAL_ALIVE;
     vt_stats_opened(engine->policy->stats);
     vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
+    engine->party.reprieve = VT_REPRIEVE_NONE;
+    vt_engine_stand(engine);
     vt_engine_flag(engine, VITAL_EVENT_OPEN);
     vt_engine_tell_drain(engine);
 }

@@ -9,6 +9,7 @@
 
 #include "backoff.h"
 #include "beat.h"
+#include "breaker.h"
 #include "budget.h"
 #include "ending.h"
 #include "evidence.h"
@@ -68,6 +69,7 @@ struct vital_engine {
     vital_evidence evidence; /* as last told */
     uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */
     bool told;               /* since the last tick */
+    vt_party party;
     vt_beat beat;
     vt_budget control; /* the peer's control frames */
     vt_backoff backoff;
@@ -135,10 +137,13 @@ void vt_engine_forget_flow(vital_engine *engine);
 
 /* ---- engine_doubt.c */
 
+/* Tells the breaker how this one stands: whatever may have changed it has happened. */
+void vt_engine_stand(vital_engine *engine);
 /* Queues a beat. */
 void vt_engine_beat(vital_engine *engine, vital_clock clock);
-/* The health has turned doubtful: the beat is late. */
+/* The health has turned doubtful: the beat is late. And it is no more: a sign came. */
 void vt_engine_doubt(vital_engine *engine);
+void vt_engine_relieve(vital_engine *engine, vital_clock clock);
 /* What the evidence says that was told for this tick. */
 vt_finding vt_engine_find(const vital_engine *engine);
 /* OPEN: time to look at the evidence; `late`: the answer limit is reached. */

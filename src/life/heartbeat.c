@@ -51,6 +51,7 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
         .state = VT_BEAT_QUIET,
         .health = VITAL_ALIVE,
         .interval_us = draw_interval_us(policy, entropy, 1, 2),
+        .soon_us = VT_NEVER_US,
         .heard_us = clock.now_us,
         .spoke_us = clock.now_us,
         .stalled_us = clock.stalled_us,
@@ -74,6 +75,8 @@ bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
     heart->heard_us = clock.now_us;
     begin_silence(heart, clock);
     bool doubted = heart->health == VITAL_DOUBTFUL;
+    if (doubted)
+        heart->held_awake_us = 0;
     heart->health = VITAL_ALIVE;
     return doubted;
 }
@@ -104,6 +107,12 @@ void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
     heart->beats_sent++;
 }
 
+void vt_heartbeat_hasten(vt_heartbeat *heart, int64_t by_us)
+{
+    if (heart->state == VT_BEAT_QUIET && by_us < heart->soon_us)
+        heart->soon_us = by_us;
+}
+
 /* RFC 6298 section 2, with its alpha of 1/8 and beta of 1/4. */
 static void measure(vt_heartbeat *heart, int64_t rtt_us)
 {
@@ -123,6 +132,7 @@ int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact
     assert(heart->state == VT_BEAT_OUT);
     heart->state = VT_BEAT_QUIET;
     heart->proved_us = clock.now_us;
+    heart->held_awake_us = 0;
     heart->beats_answered++;
     /* A round trip that we ourselves slept through measures our sleep, and one
      * whose answer may be a forgotten beat's measures nothing. */
@@ -173,7 +183,13 @@ static int64_t due_us(const vt_heartbeat *heart)
     if (heart->interval_us == VT_NEVER_US)
         return VT_NEVER_US;
     int64_t silent_us = heart->heard_us < heart->spoke_us ? heart->heard_us : heart->spoke_us;
-    return silent_us + heart->interval_us;
+    int64_t due_us = silent_us + heart->interval_us;
+    return due_us < heart->soon_us ? due_us : heart->soon_us;
+}
+
+static int64_t later(int64_t one, int64_t other)
+{
+    return one > other ? one : other;
 }
 
 /* The peer talks, and yet the limit has passed without an answer: somebody lost
@@ -190,7 +206,7 @@ static int64_t forget_awake_us(const vt_heartbeat *heart, const vital_heartbeat 
     if (limit_us == VT_NEVER_US)
         return heart->left_awake_us + LONGEST_ANSWER_US;
     bool talks = heart->health == VITAL_ALIVE && heart->heard_us > heart->left_us;
-    return talks ? heart->left_awake_us + limit_us : VT_NEVER_US;
+    return talks ? later(heart->left_awake_us + limit_us, heart->held_awake_us) : VT_NEVER_US;
 }
 
 /* When the silence of a waiting connection is worth a doubt, or a verdict. */
@@ -199,17 +215,16 @@ static int64_t silence_awake_us(const vt_heartbeat *heart, const vital_heartbeat
     int64_t limit_us = vt_heartbeat_answer_limit_us(heart, policy);
     if (limit_us == VT_NEVER_US)
         return VT_NEVER_US;
-    bool doubtful = heart->health == VITAL_DOUBTFUL;
-    return heart->sign_awake_us + (doubtful ? heart->limits * limit_us : limit_us / 2);
+    if (heart->health == VITAL_ALIVE)
+        return heart->sign_awake_us + limit_us / 2;
+    return later(heart->sign_awake_us + heart->limits * limit_us, heart->held_awake_us);
 }
 
 static int64_t look_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
 {
     if (!heart->looks || vt_heartbeat_answer_limit_us(heart, policy) == VT_NEVER_US)
         return VT_NEVER_US;
-    int64_t first_us = heart->still_awake_us + LOOK_US;
-    int64_t next_us = heart->looked_awake_us + LOOK_AGAIN_US;
-    return first_us > next_us ? first_us : next_us;
+    return later(heart->still_awake_us + LOOK_US, heart->looked_awake_us + LOOK_AGAIN_US);
 }
 
 /* Of the clock less all stalls, on which all of these are judged. */
@@ -231,20 +246,25 @@ int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *
     return deadline_us == VT_NEVER_US ? VT_NEVER_US : deadline_us + heart->stalled_us;
 }
 
+static void forget(vt_heartbeat *heart)
+{
+    heart->state = VT_BEAT_QUIET;
+    heart->owed++;
+}
+
 vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *policy,
                                  const vital_entropy *entropy, vital_clock clock)
 {
     heart->stalled_us = clock.stalled_us;
 
-    if (awake_us(clock) >= forget_awake_us(heart, policy)) {
-        heart->state = VT_BEAT_QUIET;
-        heart->owed++;
-    }
+    if (awake_us(clock) >= forget_awake_us(heart, policy))
+        forget(heart);
 
     if (heart->state == VT_BEAT_QUIET) {
         if (clock.now_us < due_us(heart))
             return VT_BEAT_NOTHING;
         heart->state = VT_BEAT_QUEUED;
+        heart->soon_us = VT_NEVER_US;
         begin_silence(heart, clock);
         heart->interval_us = draw_interval_us(policy, entropy, 4, 5);
         return VT_BEAT_SEND;
@@ -259,6 +279,13 @@ vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *pol
         return VT_BEAT_LOST;
     heart->health = VITAL_DOUBTFUL;
     return VT_BEAT_DOUBT;
+}
+
+void vt_heartbeat_forget(vt_heartbeat *heart, vital_clock clock)
+{
+    assert(heart->state == VT_BEAT_OUT);
+    forget(heart);
+    vt_heartbeat_hasten(heart, clock.now_us);
 }
 
 void vt_heartbeat_moved(vt_heartbeat *heart, vital_clock clock)
@@ -280,6 +307,16 @@ bool vt_heartbeat_wait(vt_heartbeat *heart, const vital_heartbeat *policy)
         return false;
     heart->limits++;
     return true;
+}
+
+void vt_heartbeat_hold(vt_heartbeat *heart, vital_clock clock, int64_t for_us)
+{
+    heart->held_awake_us = awake_us(clock) + for_us;
+}
+
+bool vt_heartbeat_held(const vt_heartbeat *heart, vital_clock clock)
+{
+    return awake_us(clock) < heart->held_awake_us;
 }
 
 bool vt_heartbeat_ask_again(vt_heartbeat *heart)

@@ -48,18 +48,20 @@ typedef enum vt_beat_state {
 typedef struct vt_heartbeat {
     vt_beat_state state;
     vital_health health;
-    bool paused;             /* we do not read: silence says nothing */
-    bool blurred;            /* OUT: we did not read all the time, so its time is no round trip */
-    uint32_t owed;           /* beats that were forgotten and may still be answered */
-    int64_t interval_us;     /* this time's, jittered; VT_NEVER_US: never */
-    int64_t heard_us;        /* when bytes last came */
-    int64_t spoke_us;        /* when bytes last left */
-    int64_t left_us;         /* OUT: when the beat left */
-    int64_t left_awake_us;   /* OUT: the same, for the round trip */
-    int64_t sign_awake_us;   /* the last sign of life since the beat was asked for */
-    int64_t still_awake_us;  /* the same, but that the kernel gets on is none */
+    bool paused;            /* we do not read: silence says nothing */
+    bool blurred;           /* OUT: we did not read all the time, so its time is no round trip */
+    uint32_t owed;          /* beats that were forgotten and may still be answered */
+    int64_t interval_us;    /* this time's, jittered; VT_NEVER_US: never */
+    int64_t soon_us;        /* the next beat is due by then, whatever was heard; VT_NEVER_US: not */
+    int64_t heard_us;       /* when bytes last came */
+    int64_t spoke_us;       /* when bytes last left */
+    int64_t left_us;        /* OUT: when the beat left */
+    int64_t left_awake_us;  /* OUT: the same, for the round trip */
+    int64_t sign_awake_us;  /* the last sign of life since the beat was asked for */
+    int64_t still_awake_us; /* the same, but that the kernel gets on is none */
     int64_t looked_awake_us; /* when the evidence was last looked at */
     bool looks;              /* there is evidence */
+    int64_t held_awake_us;   /* no verdict before; 0: whenever one is due */
     int limits;              /* how many answer limits the silence may last: 1 to VT_LIMITS_MOST */
     int64_t stalled_us;      /* the stalls, as last told */
     int64_t proved_us;       /* when a beat was last answered; -1: never */
@@ -97,6 +99,12 @@ int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact
 /* It is our own doing that the beat has not left yet. */
 void vt_heartbeat_excuse(vt_heartbeat *heart, vital_clock clock);
 
+/* The beat is answered no more: it is time for the next. */
+void vt_heartbeat_forget(vt_heartbeat *heart, vital_clock clock);
+/* There is a reason to ask: the next beat is due then at the latest. It changes nothing
+ * while one is on its way, and never where there are no beats. */
+void vt_heartbeat_hasten(vt_heartbeat *heart, int64_t by_us);
+
 /* ---- what the evidence says */
 
 /* The kernel gets on with what waits before the beat: the limit begins anew. */
@@ -105,6 +113,10 @@ void vt_heartbeat_moved(vt_heartbeat *heart, vital_clock clock);
 bool vt_heartbeat_doubt(vt_heartbeat *heart);
 /* One limit more; or false: there have been enough, or the limit is not ours to stretch. */
 bool vt_heartbeat_wait(vt_heartbeat *heart, const vital_heartbeat *policy);
+/* No verdict for so long, whatever is due; a sign of life is heard all the same, and ends
+ * it. Nor is the beat of a peer that talks forgotten meanwhile. */
+void vt_heartbeat_hold(vt_heartbeat *heart, vital_clock clock, int64_t for_us);
+bool vt_heartbeat_held(const vt_heartbeat *heart, vital_clock clock);
 /* While waiting: ask again, since the first beat has been taken. False if the beat
  * has not left; else it is to be sent, as after VT_BEAT_SEND. */
 bool vt_heartbeat_ask_again(vt_heartbeat *heart);

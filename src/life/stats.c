@@ -90,6 +90,9 @@ void vital_stats_add(vital_stats *sum, const vital_stats *more)
     sum->beats_late += more->beats_late;
     sum->beats_heard += more->beats_heard;
     sum->mistakes += more->mistakes;
+    sum->breaker_opened += more->breaker_opened;
+    sum->deferred += more->deferred;
+    sum->deferred_alive += more->deferred_alive;
     sum->queue_bytes += more->queue_bytes;
     vt_histogram_add(&sum->rtt, &more->rtt);
     vt_histogram_add(&sum->detection, &more->detection);

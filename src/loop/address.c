@@ -97,3 +97,26 @@ bool vt_address_unix(vt_address *out, const char *path)
     out->size = (socklen_t)(unix_prefix_bytes + size + (abstract ? 0 : 1));
     return true;
 }
+
+/* FNV-1a: short, and spread well enough for a table of counters. */
+static uint32_t hash(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint32_t sum = 2166136261u;
+    for (size_t i = 0; i < size; i++)
+        sum = (sum ^ at[i]) * 16777619u;
+    return sum ^ sum >> 16;
+}
+
+uint32_t vt_address_path(const vt_address *address)
+{
+    enum { NETWORK_BYTES = 8 };
+    const struct in6_addr *six = &address->in6.sin6_addr;
+    if (address->any.sa_family == AF_INET)
+        return hash(&address->in.sin_addr, sizeof address->in.sin_addr);
+    if (address->any.sa_family != AF_INET6)
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(six))
+        return hash(&six->s6_addr[12], sizeof address->in.sin_addr);
+    return hash(six->s6_addr, NETWORK_BYTES);
+}

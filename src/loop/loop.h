@@ -50,6 +50,10 @@ bool vt_address_numeric(vt_address *out, const char *host, uint16_t port);
 /* False if the path is empty or does not fit. "@name" is abstract (unix(7)). */
 bool vt_address_unix(vt_address *out, const char *path);
 
+/* A number that those share to whom the same way leads: of an IPv4 address, of an IPv6
+ * network (its first 64 bits), and one for all that is on this machine. */
+uint32_t vt_address_path(const vt_address *address);
+
 /* ------------------------------------------------------------------ streams */
 
 typedef struct vt_stream vt_stream;

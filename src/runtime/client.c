@@ -237,10 +237,13 @@ static int make_policy(struct client *client, vital_loop *loop,
         .headers = (const char *const *)client->target.headers,
         .follow = true,
         .stats = vt_loop_stats(loop),
+        .breaker = vt_conn_breaker(loop),
         .subprotocols = (const char *const *)client->subprotocols,
     };
     client->policy.heartbeat.text = client->texts[0];
     client->policy.heartbeat.reply = client->texts[1];
+    if (client->policy.breaker == NULL)
+        return VITAL_ENOMEM;
     if (options->compression.enabled) {
         client->policy.compressor = vt_conn_compressor(loop);
         if (client->policy.compressor == NULL)

@@ -279,6 +279,7 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
 {
     vt_transport_adopt(&conn->transport, &TRANSPORT_EVENTS, conn);
     conn->peer = *peer;
+    vital_engine_path(conn->engine, vt_address_path(peer));
     vt_conn_touch(conn);
 }
 
@@ -310,6 +311,46 @@ vital_compressor *vt_conn_compressor(vital_loop *loop)
     }
     vt_loop_settle(loop, &shared->resident, evict_compressor);
     return shared->compressor;
+}
+
+/* -------------------------------------------------------------------- breaker */
+
+struct shared_breaker {
+    vital_loop *loop;
+    vital_breaker *breaker; /* owned */
+    vt_resident resident;
+    vt_grave grave;
+};
+
+static void bury_breaker(vt_grave *grave)
+{
+    struct shared_breaker *shared = VT_LIST_OWNER(grave, struct shared_breaker, grave);
+    vital_breaker_destroy(shared->breaker);
+    free(shared);
+}
+
+/* The engines that end with the loop, too, still tell it so. */
+static void evict_breaker(vt_resident *resident)
+{
+    struct shared_breaker *shared = VT_LIST_OWNER(resident, struct shared_breaker, resident);
+    vt_loop_bury(shared->loop, &shared->grave, bury_breaker);
+}
+
+vital_breaker *vt_conn_breaker(vital_loop *loop)
+{
+    vt_resident *resident = vt_loop_find(loop, evict_breaker);
+    if (resident != NULL)
+        return VT_LIST_OWNER(resident, struct shared_breaker, resident)->breaker;
+    struct shared_breaker *shared = malloc(sizeof *shared);
+    if (shared == NULL)
+        return NULL;
+    if (vital_breaker_create(&shared->breaker) != 0) {
+        free(shared);
+        return NULL;
+    }
+    shared->loop = loop;
+    vt_loop_settle(loop, &shared->resident, evict_breaker);
+    return shared->breaker;
 }
 
 /* ----------------------------------------------------------------- life cycle */

@@ -52,6 +52,9 @@ struct vital_conn {
  * asked for; it ends with the loop. NULL without memory. */
 vital_compressor *vt_conn_compressor(vital_loop *loop);
 
+/* Likewise, what they share to see that it is us. */
+vital_breaker *vt_conn_breaker(vital_loop *loop);
+
 /* 0 or VITAL_ENOMEM. Borrows policy, events and owner. */
 int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
                  const vital_events *events, const vt_conn_owner *owner);

@@ -165,9 +165,12 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .ask = options->events.accept != NULL,
         .http = options->events.http != NULL,
         .stats = vt_loop_stats(server->loop),
+        .breaker = vt_conn_breaker(server->loop),
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];
+    if (server->policy.breaker == NULL)
+        return VITAL_ENOMEM;
     if (options->compression.enabled) {
         server->policy.compressor = vt_conn_compressor(server->loop);
         if (server->policy.compressor == NULL)

@@ -170,6 +170,26 @@ static void what_cannot_be_printed_is_not(void **state)
     assert_text(&address, "unix:@a?");
 }
 
+static uint32_t path_of(const char *host, uint16_t port)
+{
+    vt_address address;
+    assert_true(vt_address_numeric(&address, host, port));
+    return vt_address_path(&address);
+}
+
+static void the_same_way_leads_to_an_address_or_an_ipv6_network(void **state)
+{
+    (void)state;
+    assert_int_equal(path_of("192.0.2.7", 80), path_of("192.0.2.7", 8080));
+    assert_int_not_equal(path_of("192.0.2.7", 80), path_of("192.0.2.8", 80));
+    assert_int_equal(path_of("::ffff:192.0.2.7", 80), path_of("192.0.2.7", 80));
+    assert_int_equal(path_of("2001:db8:1:2::3", 80), path_of("2001:db8:1:2:ffff::", 80));
+    assert_int_not_equal(path_of("2001:db8:1:2::3", 80), path_of("2001:db8:1:3::3", 80));
+    vt_address here;
+    assert_true(vt_address_unix(&here, "/run/x.sock"));
+    assert_int_equal(vt_address_path(&here), 0);
+}
+
 static void an_unknown_family_is_said_to_be_so(void **state)
 {
     (void)state;
@@ -194,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_nameless_peer_is_just_unix),
         cmocka_unit_test(the_kernel_gives_back_the_abstract_name),
         cmocka_unit_test(what_cannot_be_printed_is_not),
+        cmocka_unit_test(the_same_way_leads_to_an_address_or_an_ipv6_network),
         cmocka_unit_test(an_unknown_family_is_said_to_be_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

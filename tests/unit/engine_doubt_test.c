@@ -306,6 +306,162 @@ static void our_own_stall_is_not_its_silence_whatever_the_kernel_says(void **sta
     assert_log(&client, "doubtful");
 }
 
+/* ------------------------------------------------------------- many at once */
+
+static vital_breaker *breaker;
+static vital_stats counted;
+static vt_party others[VT_BREAKER_LEAST];
+
+/* As open_and_beat(), and all others of the loop are late too. */
+static void beat_in_a_late_crowd(int answer_ms)
+{
+    vital_policy policy = usual_client;
+    policy.heartbeat.answer_ms = answer_ms;
+    assert_int_equal(vital_breaker_create(&breaker), 0);
+    counted = (vital_stats){.open = 0};
+    policy.breaker = breaker;
+    policy.stats = &counted;
+    for (uint32_t i = 0; i < VT_BREAKER_LEAST; i++) {
+        others[i] = (vt_party){.path = i};
+        vt_breaker_stand(breaker, &others[i], VT_STANDS_LATE);
+    }
+    open_pair(policy, usual_server);
+    vital_engine_evidence(client.engine, &TAKEN);
+    tick_at_deadline(&client);
+}
+
+static int end_crowd(void **state)
+{
+    int result = end_test(state);
+    vital_breaker_destroy(breaker);
+    breaker = NULL;
+    return result;
+}
+
+/* The others have been put off too, and are heard again. */
+static void hear_the_others(void)
+{
+    for (int i = 0; i < VT_BREAKER_ENOUGH; i++) {
+        vt_breaker_judge(breaker, &others[i], now, &counted);
+        vt_breaker_heard(breaker, &others[i], now, &counted);
+    }
+}
+
+static void where_many_are_late_a_verdict_waits_for_ten_seconds(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    assert_int_equal(look_until_closed(retransmitted(9)), 13 * S);
+    assert_log(&client, "doubtful SILENT");
+    assert_int_equal(counted.breaker_opened, 1);
+    assert_int_equal(counted.deferred, 1);
+    assert_int_equal(counted.deferred_alive, 0);
+    assert_non_null(strstr(client.verdict.text, "No answer to our ping for 13 s"));
+}
+
+static void who_is_heard_meanwhile_is_alive_and_counted(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    look_until(now.now_us + 8 * S, retransmitted(9));
+    assert_int_equal(counted.deferred, 1);
+    exchange();
+    assert_log(&client, "doubtful alive");
+    assert_int_equal(counted.deferred_alive, 1);
+    pass(deadline(&client) - now.now_us);
+    tick(&client); /* its next beat: and this time it is nobody else */
+    for (int i = 0; i < VT_BREAKER_LEAST; i++)
+        vt_breaker_stand(breaker, &others[i], VT_STANDS_WELL);
+    assert_int_equal(look_until_closed(retransmitted(9)), 3 * S);
+}
+
+static void when_the_others_are_heard_it_gets_a_new_limit(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    look_until(now.now_us + 5 * S, retransmitted(9));
+    hear_the_others();
+    int64_t heard_us = now.now_us;
+    look_until_closed(retransmitted(9));
+    assert_in_range(now.now_us - heard_us, 20 * S, 20 * S + 500 * MS);
+    assert_log(&client, "doubtful SILENT");
+}
+
+static void of_the_sample_a_program_is_asked_anew(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(4000);
+    look_until(now.now_us + 4 * S, TAKEN);
+    assert_int_equal(client.closed, 0);
+    assert_int_equal(beats_of(&client), 2);
+    assert_int_equal(look_until_closed(TAKEN), 10 * S);
+    assert_int_equal(client.verdict.cause, VITAL_STUCK);
+    assert_int_equal(beats_of(&client), 2);
+}
+
+static void the_deaf_wait_too_and_are_asked_again(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    int64_t left_us = now.now_us;
+    while (client.closed == 0 && now.now_us < left_us + 40 * S) {
+        pass(S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (client.closed == 0 && deadline(&client) <= now.now_us)
+            look(retransmitted(10));
+        if (now.now_us == left_us + 12 * S) {
+            assert_int_equal(beats_of(&client), 1);
+            hear_the_others();
+        }
+    }
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+    assert_int_equal(client.verdict.pulse.beats_sent, 2);
+    assert_in_range(now.now_us - left_us, 22 * S, 24 * S);
+}
+
+/* 49 others, and one that is at the same address as the first of them. */
+static void who_shares_an_address_with_others_is_not_one_more(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    finish_pair();
+    vt_breaker_stand(breaker, &others[VT_BREAKER_LEAST - 1], VT_STANDS_AWAY);
+    vital_policy policy = usual_client;
+    policy.heartbeat.answer_ms = 0;
+    policy.breaker = breaker;
+    begin_end(&client, policy);
+    begin_end(&server, usual_server);
+    vital_engine_path(client.engine, others[0].path);
+    connect_client();
+    exchange();
+    vital_engine_path(client.engine, 4711); /* too late */
+    vital_engine_evidence(client.engine, &TAKEN);
+    pass(deadline(&client) - now.now_us);
+    tick(&client);
+    settle(&client);
+    assert_int_equal(look_until_closed(retransmitted(9)), 3 * S);
+}
+
+static void a_slow_reader_is_nobodys_uplink(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    assert_int_equal(look_until_closed(SHUT), 30 * S);
+    assert_int_equal(counted.deferred, 0);
+}
+
+static void who_is_gone_stands_in_nobodys_way(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    look_until_closed(retransmitted(9));
+    finish_end(&client);
+    vt_breaker_stand(breaker, &others[0], VT_STANDS_WELL); /* so 49 are late, and 50 open */
+    vt_ruling ruling = vt_breaker_judge(breaker, &others[1], (vital_clock){HOUR, 0}, &counted);
+    ruling = vt_breaker_judge(breaker, &others[1], (vital_clock){HOUR, 0}, &counted);
+    assert_int_equal(ruling, VT_RULED_CONVICT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +484,15 @@ int main(void)
         TEST(but_if_the_answer_alone_was_lost_it_is_not),
         TEST(a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow),
         TEST(our_own_stall_is_not_its_silence_whatever_the_kernel_says),
+#define CROWD_TEST(name) cmocka_unit_test_teardown(name, end_crowd)
+        CROWD_TEST(where_many_are_late_a_verdict_waits_for_ten_seconds),
+        CROWD_TEST(who_is_heard_meanwhile_is_alive_and_counted),
+        CROWD_TEST(when_the_others_are_heard_it_gets_a_new_limit),
+        CROWD_TEST(of_the_sample_a_program_is_asked_anew),
+        CROWD_TEST(the_deaf_wait_too_and_are_asked_again),
+        CROWD_TEST(who_shares_an_address_with_others_is_not_one_more),
+        CROWD_TEST(a_slow_reader_is_nobodys_uplink),
+        CROWD_TEST(who_is_gone_stands_in_nobodys_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,9 @@ static void numbers_have_their_names(void **state)
                          .beats_answered = 68,
                          .beats_late = 2,
                          .mistakes = 1,
+                         .breaker_opened = 7,
+                         .deferred = 60,
+                         .deferred_alive = 59,
                          .beats_heard = 11,
                          .queue_bytes = 1024,
                          .stalled_us = 1500000};
@@ -68,6 +71,9 @@ static void numbers_have_their_names(void **state)
     assert_line("vital_beats_answered_total 68");
     assert_line("vital_beats_late_total 2");
     assert_line("vital_mistakes_total 1");
+    assert_line("vital_breaker_opened_total 7");
+    assert_line("vital_deferred_total 60");
+    assert_line("vital_deferred_alive_total 59");
     assert_line("vital_beats_heard_total 11");
     assert_line("vital_queue_bytes 1024");
     assert_line("vital_loop_stalled_seconds_total 1.500000");
@@ -126,7 +132,7 @@ static void each_family_is_described_once_before_its_samples(void **state)
         assert_int_equal(strncmp(line, family, strlen(family)), 0);
         assert_non_null(strchr("{_ ", line[strlen(family)]));
     }
-    assert_int_equal(families, 17);
+    assert_int_equal(families, 20);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
