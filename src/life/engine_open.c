@@ -9,9 +9,14 @@
 #include <stdlib.h>
 
 #include "close_code.h"
+#include "invitation.h"
+#include "random.h"
 #include "redirect.h"
 
-enum { LOCATION_SHOWN = 160 }; /* of what a redirect points to, in a verdict */
+enum {
+    LOCATION_SHOWN = 160, /* of what a redirect points to, in a verdict */
+    SOON_S = 5,           /* who was turned away need not wait as after a 503 without a time */
+};
 
 void vt_engine_forget_opening(vital_engine *engine)
 {
@@ -123,15 +128,21 @@ void vt_engine_refuse(vital_engine *engine, vital_clock clock, int status, const
            });
 }
 
-/* Whoever comes back is not to wait as long as after a 503 without a time. */
 void vt_engine_turn_away(vital_engine *engine, vital_clock clock, uint16_t code)
 {
-    static const char *const soon[] = {"Retry-After: 5", NULL};
+    vt_invitation told = {.from_s = SOON_S, .within_s = SOON_S};
+    char after[32];
+    const char *const headers[] = {after, NULL};
+    if (engine->ending.reason != NULL)
+        vt_invitation_read(&told, engine->ending.reason);
+    snprintf(after, sizeof after, "Retry-After: %d",
+             (int)vt_random_between(engine->entropy.fill, engine->entropy.source, told.from_s,
+                                    told.within_s));
     vt_ending_decide(&engine->ending, VITAL_CLOSED_BY_US, code, NULL);
     answer(engine, clock,
            &(vital_response){
                .status = 503,
-               .headers = soon,
+               .headers = headers,
                .body = vital_text("the server closed this connection before it was open\n"),
            });
 }

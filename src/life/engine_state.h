@@ -157,7 +157,7 @@ bool vt_engine_deaf(vital_engine *engine, vital_clock clock);
 void vt_engine_feed_opening(vital_engine *engine, vital_clock clock);
 /* Server, OPENING or ASKING: refuses, and says why in the body and the verdict. */
 void vt_engine_refuse(vital_engine *engine, vital_clock clock, int status, const char *what);
-/* Likewise, with 503: we are closing. */
+/* Likewise, with 503: we are closing. The ending's reason may invite to come back. */
 void vt_engine_turn_away(vital_engine *engine, vital_clock clock, uint16_t code);
 void vt_engine_forget_opening(vital_engine *engine);
 

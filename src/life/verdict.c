@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "close_code.h"
+#include "invitation.h"
 #include "utf8.h"
 
 /* -------------------------------------------------------------- again or not */
@@ -50,17 +51,32 @@ static bool matches(const struct row *row, const vital_verdict *verdict)
     return true;
 }
 
+static const struct row *find_row(const vital_verdict *verdict)
+{
+    for (size_t i = 0; i < sizeof retries / sizeof retries[0]; i++)
+        if (matches(&retries[i], verdict))
+            return &retries[i];
+    return NULL;
+}
+
+/* Whether the peer has said when it wants us back, where that counts. */
+static bool invited(const vital_verdict *verdict, vt_invitation *out)
+{
+    const struct row *row = find_row(verdict);
+    return verdict->cause == VITAL_CLOSED_BY_PEER && row != NULL && row->policy == AS_TOLD &&
+           vt_invitation_read(out, verdict->reason);
+}
+
 vt_retry vt_verdict_retry(const vital_verdict *verdict, int retry_after_s)
 {
-    const vt_retry stop = {.again = false};
-    const struct row *row = NULL;
+    const struct row *row = find_row(verdict);
+    vt_invitation told;
 
-    for (size_t i = 0; row == NULL && i < sizeof retries / sizeof retries[0]; i++)
-        if (matches(&retries[i], verdict))
-            row = &retries[i];
     if (row == NULL || row->policy == STOP)
-        return stop;
-    if (row->policy == AS_TOLD && retry_after_s >= 0) {
+        return (vt_retry){.again = false};
+    if (invited(verdict, &told))
+        return (vt_retry){true, told.from_s * INT64_C(1000), told.within_s * INT64_C(1000)};
+    if (row->policy == AS_TOLD && row->cause == VITAL_REJECTED && retry_after_s >= 0) {
         if (retry_after_s > RETRY_AFTER_MAX_S)
             retry_after_s = RETRY_AFTER_MAX_S;
         /* Never early, and a quarter more to spread those who were told the same. */
@@ -254,8 +270,10 @@ static void say_closed(struct sentence *sentence, const vital_verdict *verdict, 
     const bool framed = verdict->code != 0 && verdict->code != VT_CLOSE_NO_STATUS &&
                         verdict->code != VT_CLOSE_ABNORMAL;
     const char *words = vt_close_code_words(verdict->code);
-    size_t reason = strnlen(verdict->reason, sizeof verdict->reason);
-    if (strncmp(verdict->reason, words, sizeof verdict->reason) == 0)
+    vt_invitation told = {.words_bytes = strlen(verdict->reason)};
+    const bool invites = !verdict->final && invited(verdict, &told);
+    size_t reason = told.words_bytes;
+    if (reason == strlen(words) && memcmp(verdict->reason, words, reason) == 0)
         reason = 0; /* the code says it already */
 
     add(sentence, ours ? "We closed the connection" : "The peer closed the connection");
@@ -268,6 +286,8 @@ static void say_closed(struct sentence *sentence, const vital_verdict *verdict, 
         add_quoted(sentence, verdict->reason, reason);
         add(sentence, "\"");
     }
+    if (invites)
+        add_format(sentence, "; it asks us to come back in %d to %d s", told.from_s, told.within_s);
     add_what(sentence, "; ", what);
 }
 

@@ -222,6 +222,11 @@ static void a_close_by_the_peer_decides_whether_to_return(void **state)
         {"\x03\xf4", false, 5000, 30000},   /* 1012 */
         {"\x03\xf5", false, 30000, 120000}, /* 1013 */
         {"", false, 0, 2000},               /* 1005 */
+        {"\x03\xe9 bye; retry in 70-80 s", false, 70000, 80000},
+        {"\x03\xf4retry in 70-80 s", false, 70000, 80000},
+        {"\x03\xf5retry in 70-80 s", false, 70000, 80000},
+        {"\x03\xf4retry in 80-70 s", false, 5000, 30000},
+        {"\x03\xe8retry in 70-80 s", true, -1, -1},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         open_usual_pair();

@@ -387,6 +387,27 @@ static void who_is_not_in_yet_when_we_close_is_told_so(void **state)
     }
 }
 
+/* Each at another second of the window. */
+static void who_is_not_in_yet_is_invited_as_those_who_are(void **state)
+{
+    (void)state;
+    bool told[3] = {false};
+    reseed(1);
+    for (int i = 0; i < 40; i++) {
+        begin_end(&server, asking_server());
+        vital_engine_close(server.engine, now, 1012, "an update; retry in 7-9 s");
+        settle(&server);
+        append(&server.wire, "", 1);
+        const char *after = strstr((char *)server.wire.data, "\r\nRetry-After: ");
+        assert_non_null(after);
+        int seconds = atoi(after + strlen("\r\nRetry-After: "));
+        assert_in_range(seconds, 7, 9);
+        told[seconds - 7] = true;
+        finish_pair();
+    }
+    assert_true(told[0] && told[1] && told[2]);
+}
+
 static void a_peer_that_leaves_while_the_application_thinks_is_gone(void **state)
 {
     (void)state;
@@ -531,6 +552,7 @@ int main(void)
         TEST(a_large_answer_leaves_in_pieces_as_long_as_it_moves),
         TEST(an_application_that_thinks_too_long_is_answered_for),
         TEST(who_is_not_in_yet_when_we_close_is_told_so),
+        TEST(who_is_not_in_yet_is_invited_as_those_who_are),
         TEST(a_peer_that_leaves_while_the_application_thinks_is_gone),
         TEST(data_before_the_answer_is_refused_however_late_the_answer_rfc_4_1),
         TEST(a_redirect_asks_for_another_stream_within_the_same_limit),

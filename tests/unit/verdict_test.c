@@ -56,6 +56,28 @@ static void a_close_names_who_closed_the_code_and_the_reason(void **state)
         {"The peer closed the connection: 1012 service restart.",
          {.cause = VITAL_CLOSED_BY_PEER, .code = 1012},
          {0}},
+        {"The peer closed the connection: 1012 service restart, \"new version\"; it asks us to "
+         "come "
+         "back in 5 to 30 s.",
+         {.cause = VITAL_CLOSED_BY_PEER, .code = 1012, .reason = "new version; retry in 5-30 s"},
+         {0}},
+        {"The peer closed the connection: 1001 going away; it asks us to come back in 0 to 2 s.",
+         {.cause = VITAL_CLOSED_BY_PEER, .code = 1001, .reason = "going away; retry in 0-2 s"},
+         {0}},
+        {"The peer closed the connection: 1013 try again later; it asks us to come back in 400 to "
+         "600 s.",
+         {.cause = VITAL_CLOSED_BY_PEER, .code = 1013, .reason = "retry in 700-900 s"},
+         {0}},
+        /* of no account: we do not come back, or not after that code */
+        {"The peer closed the connection: 1012 service restart, \"retry in 5-30 s\".",
+         {.cause = VITAL_CLOSED_BY_PEER, .code = 1012, .reason = "retry in 5-30 s", .final = true},
+         {0}},
+        {"The peer closed the connection: 1000 normal closure, \"retry in 5-30 s\".",
+         {.cause = VITAL_CLOSED_BY_PEER, .code = 1000, .reason = "retry in 5-30 s"},
+         {0}},
+        {"We closed the connection: 1012 service restart, \"retry in 5-30 s\".",
+         {.cause = VITAL_CLOSED_BY_US, .code = 1012, .reason = "retry in 5-30 s"},
+         {0}},
         {"The peer closed the connection: 4408 no answer to the heartbeat.",
          {.cause = VITAL_CLOSED_BY_PEER, .code = 4408},
          {0}},
@@ -508,11 +530,9 @@ static void a_retry_after_is_never_undercut_and_spread_by_a_quarter(void **state
     (void)state;
     const vital_verdict unavailable = {.cause = VITAL_REJECTED, .status = 503};
     const vital_verdict too_many = {.cause = VITAL_REJECTED, .status = 429};
-    const vital_verdict later = {.cause = VITAL_CLOSED_BY_PEER, .code = 1013};
 
     assert_retry(unavailable, 10, (vt_retry){true, 10000, 12500});
     assert_retry(too_many, 60, (vt_retry){true, 60000, 75000});
-    assert_retry(later, 1, (vt_retry){true, 1000, 1250});
     /* "at once" leaves it to the backoff */
     assert_retry(unavailable, 0, backoff);
     /* an hour at most */
@@ -523,6 +543,55 @@ static void a_retry_after_is_never_undercut_and_spread_by_a_quarter(void **state
     assert_retry((vital_verdict){.cause = VITAL_REJECTED, .status = 500}, 10, backoff);
     assert_retry((vital_verdict){.cause = VITAL_REJECTED, .status = 403}, 10, stop);
     assert_retry((vital_verdict){.cause = VITAL_CLOSED_BY_PEER, .code = 1012}, 10, restart);
+}
+
+static void an_invitation_counts_after_codes_that_ask_to_come_back(void **state)
+{
+    (void)state;
+    static const vt_retry invited = {true, 7000, 9000};
+    static const struct {
+        int code;
+        const vt_retry *expected;
+    } rows[] = {
+        {1001, &invited}, {1012, &invited}, {1013, &invited}, {1000, &stop}, {1008, &stop},
+        {1011, &backoff}, {1014, &backoff}, {3000, &backoff}, {4401, &stop}, {4408, &backoff},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_retry((vital_verdict){.cause = VITAL_CLOSED_BY_PEER,
+                                     .code = (uint16_t)rows[i].code,
+                                     .reason = "bye; retry in 7-9 s"},
+                     NO_RETRY_AFTER, *rows[i].expected);
+}
+
+static void an_invitation_that_is_none_leaves_it_to_the_table(void **state)
+{
+    (void)state;
+    vital_verdict verdict = {.cause = VITAL_CLOSED_BY_PEER, .reason = "retry in 9-7 s"};
+    verdict.code = 1001;
+    assert_retry(verdict, NO_RETRY_AFTER, backoff);
+    verdict.code = 1012;
+    assert_retry(verdict, NO_RETRY_AFTER, restart);
+    verdict.code = 1013;
+    assert_retry(verdict, NO_RETRY_AFTER, busy);
+    /* not ours to invite by */
+    assert_retry(
+        (vital_verdict){.cause = VITAL_CLOSED_BY_US, .code = 1012, .reason = "retry in 7-9 s"},
+        NO_RETRY_AFTER, stop);
+    assert_retry(
+        (vital_verdict){
+            .cause = VITAL_REJECTED, .status = 503, .code = 1012, .reason = "retry in 7-9 s"},
+        NO_RETRY_AFTER, busy);
+}
+
+static void an_invitation_is_at_most_ten_minutes_and_at_once_is_the_backoffs(void **state)
+{
+    (void)state;
+    const vital_verdict late = {
+        .cause = VITAL_CLOSED_BY_PEER, .code = 1013, .reason = "retry in 700-900 s"};
+    const vital_verdict soon = {
+        .cause = VITAL_CLOSED_BY_PEER, .code = 1012, .reason = "retry in 0-0 s"};
+    assert_retry(late, NO_RETRY_AFTER, (vt_retry){true, 400000, 600000});
+    assert_retry(soon, NO_RETRY_AFTER, backoff);
 }
 
 int main(void)
@@ -545,6 +614,9 @@ int main(void)
         cmocka_unit_test(a_close_code_of_the_peer_decides_whether_to_come_back),
         cmocka_unit_test(an_http_status_decides_whether_to_ask_again),
         cmocka_unit_test(a_retry_after_is_never_undercut_and_spread_by_a_quarter),
+        cmocka_unit_test(an_invitation_counts_after_codes_that_ask_to_come_back),
+        cmocka_unit_test(an_invitation_that_is_none_leaves_it_to_the_table),
+        cmocka_unit_test(an_invitation_is_at_most_ten_minutes_and_at_once_is_the_backoffs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
