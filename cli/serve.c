@@ -76,13 +76,16 @@ static void begin_to_drain(serve_state *serve, int number)
     uint64_t here = atomic_load(&serve->here);
     if (settings->json)
         output_event(&serve->output,
-                     json_pack("{s:s, s:i, s:I}", "event", "draining", "code", settings->drain_code,
-                               "connections", (json_int_t)here));
-    output_note(&serve->output, OUTPUT_PLAIN, "%s: closing %s with %d%s%s",
+                     json_pack("{s:s, s:i, s:I, s:i}", "event", "draining", "code",
+                               settings->drain_code, "connections", (json_int_t)here, "spread_ms",
+                               settings->drain_spread_ms));
+    output_note(&serve->output, OUTPUT_PLAIN, "%s: closing %s with %d%s%s%s%s",
                 number == SIGINT ? "interrupted" : "terminated",
                 words_count(here, "connection").text, settings->drain_code,
                 settings->drain_after_ms > 0 ? " in " : "",
-                settings->drain_after_ms > 0 ? words_span(settings->drain_after_ms).text : "");
+                settings->drain_after_ms > 0 ? words_span(settings->drain_after_ms).text : "",
+                settings->drain_spread_ms > 0 ? ", spread over " : "",
+                settings->drain_spread_ms > 0 ? words_span(settings->drain_spread_ms).text : "");
     serve->drain_us = attend_now_us() + (int64_t)settings->drain_after_ms * 1000;
     on_alarm(serve);
 }
@@ -172,6 +175,10 @@ static int check(const serve_settings *settings, const options_page *page)
     if (settings->drain_code != SERVE_GOING_AWAY && settings->drain_code != SERVE_SERVICE_RESTART)
         return options_complain(page, "--drain-code is %d or %d", SERVE_GOING_AWAY,
                                 SERVE_SERVICE_RESTART);
+    if (settings->retry_from_ms > settings->retry_within_ms)
+        return options_complain(page, "--retry-from is later than --retry-within");
+    if (settings->retry_within_ms > SERVE_RETRY_MOST_MS)
+        return options_complain(page, "--retry-within is at most 10m: no client stays away longer");
     const char *weak = settings->token != NULL ? watchers_token_problem(settings->token) : NULL;
     if (weak != NULL)
         return options_complain(page, "the token of --token %s", weak);
@@ -231,6 +238,12 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         {"drain-code", 0, OPTION_NUMBER,
          {.number = &to->drain_code, .least = 1000, .most = 4999}, "CODE",
          "close code when asked to end: 1001 going away (the default), 1012 restarting"},
+        {"drain-spread", 0, OPTION_DURATION, {.duration_ms = &to->drain_spread_ms}, "TIME",
+         "over which they are closed then, one after the other (0: all at once)"},
+        {"retry-from", 0, OPTION_DURATION, {.duration_ms = &to->retry_from_ms}, "TIME",
+         "ask whom is closed to come back not before this (0), with --retry-within"},
+        {"retry-within", 0, OPTION_DURATION, {.duration_ms = &to->retry_within_ms}, "TIME",
+         "and within this, at most 10m; the reason says it: \"retry in 5-30 s\""},
         {"json", 'j', OPTION_FLAG, {.flag = &to->json}, NULL,
          "print every event as one JSON object a line"},
         {"quiet", 'q', OPTION_FLAG, {.flag = &to->quiet}, NULL,

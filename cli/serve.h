@@ -25,6 +25,7 @@
 
 enum {
     SERVE_LISTEN_MOST = 16,
+    SERVE_RETRY_MOST_MS = 600 * 1000, /* clients take no later invitation */
     SERVE_ADDRESS_BYTES = 256,
     SERVE_PEER_BYTES = 80,   /* of "[IPv6%scope]:port" */
     SERVE_KEY_BYTES = 32,    /* of the hexadecimal name that a page gives its connection */
@@ -44,6 +45,9 @@ typedef struct serve_settings {
     int answer_ms;
     int send_ms;
     int drain_after_ms;
+    int drain_spread_ms;
+    int retry_from_ms;
+    int retry_within_ms;
     const char *beat_text;
     vital_tls tls; /* for network addresses; without a cert_file: none */
     size_t message_bytes;

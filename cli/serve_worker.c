@@ -154,13 +154,20 @@ void serve_worker_drain(void *arg)
 {
     serve_worker *worker = arg;
     serve_state *serve = worker->serve;
-    int code = serve->settings->drain_code;
-    const char *reason = code == SERVE_GOING_AWAY ? "server is shutting down"
-                                                  : "server is restarting";
+    const serve_settings *settings = serve->settings;
+    const vital_drain drain = {
+        .code = (uint16_t)settings->drain_code,
+        .reason = settings->drain_code == SERVE_GOING_AWAY ? "server is shutting down"
+                                                           : "server is restarting",
+        .spread_ms = settings->drain_spread_ms,
+        .retry_from_ms = settings->retry_from_ms,
+        .retry_within_ms = settings->retry_within_ms,
+    };
     for (size_t i = 0; i < serve->listen_count; i++) {
         vital_server *server = worker->servers[i];
         worker->servers[i] = NULL;
-        vital_server_drain(server, (uint16_t)code, reason, worker_drained, worker);
+        if (vital_server_drain(server, &drain, worker_drained, worker) < 0)
+            output_problem(&serve->output, "%s", vital_loop_problem(worker->loop));
     }
 }
 

@@ -383,10 +383,24 @@ size_t vital_server_count(const vital_server *server); /* connections now */
  * are here stay. If a file cannot be used, all stays as it was, and the error is
  * returned. VITAL_ESTATE without TLS. */
 int vital_server_reload_tls(vital_server *server);
-/* Accepts no more, closes every connection with the code, and calls drained
- * when the last is gone; the server ends with that call. */
-void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
-                        void (*drained)(void *arg), void *arg);
+
+/* How a server ends. Clients of ours, and whoever reads docs/verdicts.md, come back
+ * after 1001, 1012 and 1013, and in the window of retry_from_ms and retry_within_ms,
+ * which is rounded up to seconds and stands at the end of the reason: "restarting;
+ * retry in 5-30 s". It counts from each client's own close, and is at most 10 min. */
+typedef struct vital_drain {
+    uint16_t code;       /* as for vital_close(); 0: 1001, going away */
+    const char *reason;  /* NULL: none. At most 123 bytes of UTF-8, cut short for the window */
+    int spread_ms;       /* over which connections are closed, evenly; 0: all at once */
+    int retry_from_ms;   /* with the next: not before this */
+    int retry_within_ms; /* and within this; 0: no window is named */
+} vital_drain;
+
+/* Accepts no more, closes every connection, the oldest first, and calls drained when
+ * the last is gone; the server ends with that call. Until its turn a connection is
+ * used as ever. VITAL_ESTATE: it drains already. */
+int vital_server_drain(vital_server *server, const vital_drain *drain, void (*drained)(void *arg),
+                       void *arg);
 
 /* ------------------------------------------------------------------- client */
 

@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "close_code.h"
 #include "conn.h"
+#include "invitation.h"
+#include "spread.h"
 #include "stats.h"
 #include "string_list.h"
 #include "url.h"
+#include "utf8.h"
 
 /* Above the limit of connections; a client of ours reads Retry-After. */
 static const char FULL[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -31,8 +35,13 @@ struct vital_server {
     vt_tls_policy *tls_policy; /* NULL: ws:// */
     char url[VT_ADDRESS_TEXT_BYTES + 16];
     vt_listener *listener; /* NULL once draining */
-    vt_list members;
+    vt_list members;       /* who was told to go, behind the others */
     size_t count;
+    size_t told;      /* of them */
+    vt_timer turn;    /* draining: when the next are told; set up with the first spread */
+    int64_t until_us; /* by when they all are */
+    uint16_t code;    /* what they are told */
+    char reason[VT_INVITATION_BYTES];
     void (*drained)(void *arg);
     void *drained_arg;
     vt_task last; /* drained, and nobody left */
@@ -44,6 +53,7 @@ struct member {
     vital_conn conn; /* first */
     vital_server *server;
     vt_list link; /* in the server's members */
+    bool told;    /* to go */
     vt_grave grave;
 };
 
@@ -60,6 +70,7 @@ static void member_gone(vital_conn *conn)
     vital_server *server = member->server;
     vt_list_remove(&member->link);
     server->count--;
+    server->told -= member->told;
     vt_conn_finish(conn);
     vt_loop_bury(server->loop, &member->grave, bury_member);
     if (server->count == 0 && server->listener == NULL)
@@ -123,6 +134,7 @@ static void last_is_gone(void *owner)
 {
     vital_server *server = owner;
     vt_loop_leave(&server->resident);
+    vt_timer_finish(&server->turn, server->loop);
     vt_loop_bury(server->loop, &server->grave, bury_server);
     if (server->drained != NULL)
         server->drained(server->drained_arg);
@@ -137,6 +149,7 @@ static void evict(vt_resident *resident)
     while (!vt_list_empty(&server->members))
         member_gone(&VT_LIST_OWNER(server->members.next, struct member, link)->conn);
     vt_task_finish(&server->last);
+    vt_timer_finish(&server->turn, server->loop);
     vt_loop_bury(server->loop, &server->grave, bury_server);
 }
 
@@ -313,17 +326,83 @@ int vital_server_reload_tls(vital_server *server)
     return 0;
 }
 
-void vital_server_drain(vital_server *server, uint16_t code, const char *reason,
-                        void (*drained)(void *arg), void *arg)
+/* --------------------------------------------------------------------- draining */
+
+static const char *drain_problem(const vital_drain *drain)
 {
-    if (server == NULL || server->listener == NULL)
-        return;
+    const bool window = drain->retry_within_ms != 0 || drain->retry_from_ms != 0;
+    const size_t size = drain->reason != NULL ? strlen(drain->reason) : 0;
+    if (drain->code != 0 && !vt_close_code_valid(drain->code))
+        return "drain.code is none that a close frame can have";
+    if (size >= VT_INVITATION_BYTES || !vt_utf8_valid(drain->reason, size))
+        return "drain.reason is not UTF-8 of at most 123 bytes";
+    if (drain->spread_ms < 0 || drain->retry_from_ms < 0 || drain->retry_within_ms < 0)
+        return "a time of drain is negative";
+    if (drain->retry_from_ms > drain->retry_within_ms)
+        return "drain.retry_from_ms is above drain.retry_within_ms";
+    if (drain->retry_within_ms > VT_INVITATION_MAX_S * 1000)
+        return "drain.retry_within_ms is above 10 min, which no client heeds";
+    if (window && drain->code != 0 && drain->code != VT_CLOSE_GOING_AWAY &&
+        drain->code != VT_CLOSE_SERVICE_RESTART && drain->code != VT_CLOSE_TRY_AGAIN_LATER)
+        return "a window to come back needs drain.code 1001, 1012 or 1013: after others no client "
+               "looks for one";
+    return NULL;
+}
+
+/* Whose turn it is. They are told in the order in which they came. */
+static void tell_some(void *owner)
+{
+    vital_server *server = owner;
+    int64_t next_us;
+    size_t due = vt_spread_due(server->count - server->told, server->until_us,
+                               vt_loop_clock_now(server->loop).now_us, &next_us);
+    for (; due > 0; due--) {
+        struct member *member = VT_LIST_OWNER(server->members.next, struct member, link);
+        vt_list_append(&server->members, &member->link);
+        member->told = true;
+        server->told++;
+        vital_close(&member->conn, server->code, server->reason);
+    }
+    if (next_us != INT64_MAX)
+        vt_timer_arm(&server->turn, server->loop, next_us);
+}
+
+static int whole_seconds(int ms)
+{
+    return ms / 1000 + (ms % 1000 > 0);
+}
+
+static void note_goodbye(vital_server *server, const vital_drain *drain)
+{
+    server->code = drain->code != 0 ? drain->code : VT_CLOSE_GOING_AWAY;
+    if (drain->retry_within_ms > 0)
+        vt_invitation_write(server->reason, drain->reason, whole_seconds(drain->retry_from_ms),
+                            whole_seconds(drain->retry_within_ms));
+    else if (drain->reason != NULL)
+        snprintf(server->reason, sizeof server->reason, "%s", drain->reason);
+}
+
+int vital_server_drain(vital_server *server, const vital_drain *drain, void (*drained)(void *arg),
+                       void *arg)
+{
+    if (server == NULL || drain == NULL)
+        return VITAL_EINVAL;
+    const char *problem = drain_problem(drain);
+    if (problem != NULL)
+        return vt_loop_fail(server->loop, VITAL_EINVAL, "%s", problem);
+    if (server->listener == NULL)
+        return vt_loop_fail(server->loop, VITAL_ESTATE, "this server is draining already");
     vt_listener_close(server->listener);
     server->listener = NULL;
     server->drained = drained;
     server->drained_arg = arg;
-    for (vt_list *link = server->members.next; link != &server->members; link = link->next)
-        vital_close(&VT_LIST_OWNER(link, struct member, link)->conn, code, reason);
+    note_goodbye(server, drain);
+    server->until_us = vt_loop_clock_now(server->loop).now_us;
+    /* Without memory for a timer they go at once. */
+    if (drain->spread_ms > 0 && vt_timer_init(&server->turn, server->loop, tell_some, server) == 0)
+        server->until_us += (int64_t)drain->spread_ms * 1000;
+    tell_some(server);
     if (server->count == 0)
         vt_task_schedule(&server->last, server->loop);
+    return 0;
 }

@@ -97,6 +97,8 @@ class Listening(ServeCase):
                 (("--max-message", "10"), "--max-message 10 has no unit"),
                 (("--drain-code", "1005"), "--drain-code is 1001 or 1012"),
                 (("--drain-code",), "--drain-code needs a value"),
+                (("--retry-from", "5s"), "--retry-from is later than --retry-within"),
+                (("--retry-within", "11m"), "--retry-within is at most 10m"),
                 (("--bogus",), "there is no option --bogus"),
                 (("--json=yes",), "--json=yes takes no value"),
                 (("ws://127.0.0.1:9001/",), "takes no argument"),
@@ -281,7 +283,8 @@ class Log(ServeCase):
             "text": 'The peer closed the connection: 4000 an application\'s code, "had enough".'})
         self.assertEqual(self.interrupt(server, signal.SIGTERM), 0)
         self.assertEqual(server.events()[-2:], [
-            {"event": "draining", "code": 1001, "connections": 0}, {"event": "drained"}])
+            {"event": "draining", "code": 1001, "connections": 0, "spread_ms": 0},
+            {"event": "drained"}])
         self.assertEqual(server.err.join(), "")
 
     def test_opens_and_closes_in_words(self):
@@ -403,6 +406,38 @@ class Ending(ServeCase):
         client = self.dial(server)
         server.signal(signal.SIGINT)
         self.assertEqual(client.answer_close(), (1012, "server is restarting"))
+        self.assertEqual(server.wait(), 0)
+
+    def test_a_drain_says_when_to_come_back(self):
+        server = self.serve("--drain-code", "1012", "--retry-from", "5s", "--retry-within", "30s")
+        client = self.dial(server)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(client.answer_close(), (1012, "server is restarting; retry in 5-30 s"))
+        self.assertEqual(server.wait(), 0)
+
+    def test_a_spread_drain_serves_who_waits_and_ends_at_once_at_a_second_signal(self):
+        server = self.serve("--drain-spread", "1h")
+        first = self.dial(server)
+        server.event("open")
+        second = self.dial(server)
+        server.event("open")
+        server.signal(signal.SIGTERM)
+        server.event("draining", connections=2, spread_ms=3600 * 1000)
+        self.assertEqual(first.answer_close()[0], 1001)
+        second.send(TEXT, "still here")
+        self.assertEqual(second.text(), "still here")
+        self.assertEqual(self.interrupt(server, signal.SIGTERM), 128 + signal.SIGTERM)
+
+    def test_a_spread_drain_of_few_ends_in_its_time(self):
+        server = self.serve("--drain-spread", "600ms")
+        clients = [self.dial(server) for _ in range(3)]
+        for _ in clients:
+            server.event("open")
+        asked = server.signal(signal.SIGTERM)
+        for client in clients:
+            self.assertEqual(client.answer_close()[0], 1001)
+        drained = server.event("drained")
+        self.assertGreaterEqual(drained.at - asked, 0.35)  # the last of three
         self.assertEqual(server.wait(), 0)
 
     def test_while_draining_nobody_is_let_in(self):

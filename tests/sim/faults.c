@@ -80,7 +80,8 @@ static void drain_server(void *arg)
     sim_life *life = struck->life;
     life->draining = true;
     disturb(life, &life->server_process, 10 * SECOND_US);
-    vital_server_drain(life->server, 1012, "restarting", NULL, NULL);
+    vital_server_drain(life->server, &(vital_drain){.code = 1012, .reason = "restarting"}, NULL,
+                       NULL);
     vt_sim_at(life->sim, vt_sim_now_us(life->sim) + 10 * SECOND_US, finish_drain, life);
 }
 

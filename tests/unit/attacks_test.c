@@ -274,7 +274,8 @@ static int act_rashly(vital_conn *conn, const vital_request *request)
         assert_int_equal(vital_respond(conn, &yes), VITAL_ESTATE);
         break;
     case DRAINS:
-        vital_server_drain(self->server, 1001, "going", NULL, NULL);
+        vital_server_drain(self->server, &(vital_drain){.code = 1001, .reason = "going"}, NULL,
+                           NULL);
         break;
     case SENDS:
         assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("early")), 0);

@@ -521,7 +521,7 @@ static void unix_sockets_work_like_tcp(void **state)
         assert_string_equal(vital_conn_peer(server_seen.conn), "unix:");
         assert_int_equal(vital_send(conn, VITAL_TEXT, vital_text("hello")), 0);
         step_until(test, seen.messages == 1, "the echo comes");
-        vital_server_drain(server, 1000, NULL, NULL, NULL);
+        vital_server_drain(server, &(vital_drain){.code = 1000}, NULL, NULL);
         step_until(test, seen.closes == 1, "the client is told");
     }
 }

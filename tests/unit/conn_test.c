@@ -365,7 +365,8 @@ static void act(vital_conn *conn, place where, bool server)
                                      });
         break;
     case DRAINS:
-        vital_server_drain(scene.server, 1001, "going", on_drained, &scene);
+        vital_server_drain(scene.server, &(vital_drain){.code = 1001, .reason = "going"},
+                           on_drained, &scene);
         scene.server = NULL;
         break;
     case STOPS:

@@ -79,7 +79,7 @@ static void options_that_cannot_work_are_refused_in_a_sentence(void **state)
     assert_int_equal(vital_listen(NULL, test->loop, &all[0].options), VITAL_EINVAL);
     assert_int_equal(vital_listen(&server, NULL, &all[0].options), VITAL_EINVAL);
     assert_int_equal(vital_listen(&server, test->loop, NULL), VITAL_EINVAL);
-    vital_server_drain(NULL, 1000, NULL, NULL, NULL);
+    vital_server_drain(NULL, &(vital_drain){.code = 1000}, NULL, NULL);
 }
 
 static void a_server_that_beats_by_text_beats_with_a_reply_of_its_own(void **state)
@@ -188,7 +188,7 @@ static void a_unix_socket_is_unlinked_with_its_server(void **state)
                 VITAL_ESYSTEM);
             assert_says(vital_loop_problem(test->loop), path);
         }
-        vital_server_drain(server, 1000, NULL, count, &drained);
+        vital_server_drain(server, &(vital_drain){.code = 1000}, count, &drained);
         assert_int_equal(stat(path, &status), -1);
         step_until(test, drained == 1, "the server has ended");
     }
@@ -602,7 +602,7 @@ static void draining_nobody_is_told_later(void **state)
     live *test = *state;
     int drained = 0;
     vital_server *server = serve(test->loop, NULL);
-    vital_server_drain(server, 1001, "going", count, &drained);
+    vital_server_drain(server, &(vital_drain){.code = 1001, .reason = "going"}, count, &drained);
     assert_int_equal(drained, 0);
     step_until(test, drained == 1, "it is told");
     for (int i = 0; i < 3; i++)
@@ -626,8 +626,10 @@ static void draining_closes_everybody_with_the_code_and_the_reason(void **state)
     raw_send(&halfway, RAW_REQUEST, 20);
     step_until(test, seen.opens == CROWD && vital_server_count(server) == CROWD + 1, "all are in");
 
-    vital_server_drain(server, 1012, "an update", count, &drained);
-    vital_server_drain(server, 1000, "again", count, &drained); /* no effect */
+    vital_server_drain(server, &(vital_drain){.code = 1012, .reason = "an update"}, count,
+                       &drained);
+    assert_int_equal(vital_server_drain(server, &(vital_drain){.code = 1000}, count, &drained),
+                     VITAL_ESTATE);
     step_until(test, drained == 1, "the last has gone");
     step_until(test, seen.closes == CROWD, "all are told");
     assert_int_equal(server_seen.closes, CROWD + 1);
@@ -648,6 +650,126 @@ static void draining_closes_everybody_with_the_code_and_the_reason(void **state)
     assert_int_equal(drained, 1);
 }
 
+static void a_drain_that_makes_no_sense_is_refused_in_a_sentence(void **state)
+{
+    live *test = *state;
+    static const char long_reason[] =
+        "124 bytes ...................................................................."
+        "..............................................";
+    static const struct {
+        vital_drain drain;
+        const char *words;
+    } all[] = {
+        {{.code = 1006}, "code"},
+        {{.code = 999}, "code"},
+        {{.reason = "\xFF"}, "UTF-8"},
+        {{.reason = long_reason}, "123 bytes"},
+        {{.spread_ms = -1}, "negative"},
+        {{.retry_within_ms = -1}, "negative"},
+        {{.retry_from_ms = -1, .retry_within_ms = 1}, "negative"},
+        {{.retry_from_ms = 1}, "above drain.retry_within_ms"},
+        {{.retry_from_ms = 2, .retry_within_ms = 1}, "above drain.retry_within_ms"},
+        {{.retry_within_ms = 600 * 1000 + 1}, "10 min"},
+        {{.code = 1000, .retry_within_ms = 1}, "1012"},
+    };
+    assert_int_equal(strlen(long_reason), 124);
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = serve(test->loop, &server_seen);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_int_equal(vital_server_drain(server, &all[i].drain, NULL, NULL), VITAL_EINVAL);
+        assert_says(vital_loop_problem(test->loop), all[i].words);
+    }
+    assert_int_equal(vital_server_drain(server, NULL, NULL, NULL), VITAL_EINVAL);
+    join(test->loop, server, &seen);
+    step_until(test, seen.opens == 1, "and it goes on as before");
+}
+
+static void draining_tells_everybody_when_to_come_back(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    raw_peer halfway;
+    vital_server *server = serve(test->loop, &server_seen);
+    live_connect(test->loop, &(vital_connect_options){.url = vital_server_url(server),
+                                                      .events = WITNESS,
+                                                      .user = &seen,
+                                                      .heartbeat = NO_BEAT});
+    raw_connect(&halfway, port_of(server), 0);
+    raw_send(&halfway, RAW_REQUEST, 20);
+    step_until(test, seen.opens == 1 && vital_server_count(server) == 2, "both are in");
+    const vital_drain drain = {.code = 1012,
+                               .reason = "an update",
+                               .retry_from_ms = 100001, /* the next whole second */
+                               .retry_within_ms = 119500};
+    assert_int_equal(vital_server_drain(server, &drain, NULL, NULL), 0);
+    step_until(test, seen.closes == 1, "the client is told");
+    assert_int_equal(seen.verdict.code, 1012);
+    assert_string_equal(seen.verdict.reason, "an update; retry in 101-120 s");
+    assert_false(seen.verdict.final);
+    assert_in_range(seen.verdict.retry_ms, 101 * 1000, 120 * 1000);
+    assert_says(seen.verdict.text, "it asks us to come back in 101 to 120 s");
+    step_until(test, raw_ended(&halfway), "who was half in is told by HTTP");
+    assert_answer(&halfway, "HTTP/1.1 503 ", "\r\nRetry-After: 1");
+    raw_close(&halfway);
+}
+
+/* Three, over 300 ms: one at once, one after 100 ms, one after 200 ms. */
+static void a_drain_can_be_spread_and_whose_turn_has_not_come_is_served(void **state)
+{
+    live *test = *state;
+    enum { CROWD = 3, SPREAD_MS = 300 };
+    witness server_seen = {.opens = 0}, seen[CROWD] = {{.opens = 0}};
+    vital_conn *conns[CROWD];
+    int drained = 0;
+    vital_server *server = serve(test->loop, &server_seen);
+    for (int i = 0; i < CROWD; i++) {
+        conns[i] = join(test->loop, server, &seen[i]);
+        step_until(test, seen[i].opens == 1 && server_seen.opens == i + 1, "one more is in");
+    }
+    int64_t began_ms = live_now_ms();
+    const vital_drain drain = {.spread_ms = SPREAD_MS};
+    assert_int_equal(vital_server_drain(server, &drain, count, &drained), 0);
+    step_until(test, seen[0].closes == 1, "the one that came first goes first");
+    assert_int_equal(seen[0].verdict.code, 1001);
+    assert_int_equal(seen[2].closes, 0);
+    assert_int_equal(vital_send(conns[2], VITAL_TEXT, vital_text("still here")), 0);
+    step_until(test, server_seen.messages == 1, "the last is heard");
+    step_until(test, drained == 1, "the last has gone");
+    assert_true(live_now_ms() - began_ms >= SPREAD_MS * 2 / 3);
+    assert_int_equal(server_seen.closes, CROWD);
+    step_until(test, seen[1].closes == 1 && seen[2].closes == 1, "all are told");
+}
+
+static void who_leaves_by_himself_has_no_turn(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, first = {.opens = 0}, second = {.opens = 0};
+    int drained = 0;
+    vital_server *server = serve(test->loop, &server_seen);
+    join(test->loop, server, &first);
+    step_until(test, server_seen.opens == 1, "one is in");
+    vital_conn *other = join(test->loop, server, &second);
+    step_until(test, server_seen.opens == 2 && second.opens == 1, "another is in");
+    vital_server_drain(server, &(vital_drain){.spread_ms = 3600 * 1000}, count, &drained);
+    step_until(test, first.closes == 1, "the first is told");
+    vital_close(other, 1000, NULL);
+    step_until(test, drained == 1, "nobody is left, long before the time");
+    assert_cause(&second, VITAL_CLOSED_BY_US);
+}
+
+static void a_loop_may_end_in_the_midst_of_a_drain(void **state)
+{
+    live *test = *state;
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = serve(test->loop, &server_seen);
+    join(test->loop, server, &seen);
+    join(test->loop, server, &seen);
+    step_until(test, server_seen.opens == 2, "they are in");
+    vital_server_drain(server, &(vital_drain){.spread_ms = 3600 * 1000}, NULL, NULL);
+    step_until(test, server_seen.closes == 1, "one has gone");
+    /* and the teardown finds nothing left */
+}
+
 static void a_peer_that_does_not_answer_delays_a_drain_only_so_long(void **state)
 {
     live *test = *state;
@@ -663,7 +785,7 @@ static void a_peer_that_does_not_answer_delays_a_drain_only_so_long(void **state
     raw_connect(&peer, port_of(server), 0);
     raw_upgrade_client(test, &peer);
     step_until(test, seen.opens == 1, "the peer is in");
-    vital_server_drain(server, 1001, "going", count, &drained);
+    vital_server_drain(server, &(vital_drain){.code = 1001, .reason = "going"}, count, &drained);
     step_until(test, drained == 1, "the server has ended");
     raw_expect_close(test, &peer, 1001, "going");
     raw_close(&peer);
@@ -693,7 +815,7 @@ static void when_a_server_has_drained_another_may_take_its_place(void **state)
     snprintf(next.address, sizeof next.address, "127.0.0.1:%u", (unsigned)port_of(server));
     join(test->loop, server, &seen);
     step_until(test, server_seen.opens == 1, "one is in");
-    vital_server_drain(server, 1001, NULL, succeed, &next);
+    vital_server_drain(server, &(vital_drain){.code = 1001}, succeed, &next);
     step_until(test, next.server != NULL, "the successor listens");
     join(test->loop, next.server, &late);
     step_until(test, next.seen.opens == 1, "and lets in");
@@ -734,7 +856,7 @@ static void a_loop_ends_with_everything_open_and_tells_nobody(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(vital_loop_post(test->loop, count, &seen.drains), 0);
     vital_server *draining = serve(test->loop, NULL);
-    vital_server_drain(draining, 1000, NULL, count, &seen.drains);
+    vital_server_drain(draining, &(vital_drain){.code = 1000}, count, &seen.drains);
     int closes = seen.closes + server_seen.closes;
     vital_loop_destroy(test->loop);
     test->loop = NULL;
@@ -769,6 +891,11 @@ int main(void)
         live_test(whom_a_server_cuts_hears_no_goodbye_and_the_loop_has_counted_both),
         live_test(draining_nobody_is_told_later),
         live_test(draining_closes_everybody_with_the_code_and_the_reason),
+        live_test(a_drain_that_makes_no_sense_is_refused_in_a_sentence),
+        live_test(draining_tells_everybody_when_to_come_back),
+        live_test(a_drain_can_be_spread_and_whose_turn_has_not_come_is_served),
+        live_test(who_leaves_by_himself_has_no_turn),
+        live_test(a_loop_may_end_in_the_midst_of_a_drain),
         live_test(a_peer_that_does_not_answer_delays_a_drain_only_so_long),
         live_test(when_a_server_has_drained_another_may_take_its_place),
         live_test(a_loop_ends_with_everything_open_and_tells_nobody),

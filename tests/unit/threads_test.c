@@ -57,7 +57,8 @@ static void has_drained(void *arg)
 static void drain(void *arg)
 {
     worker *self = arg;
-    vital_server_drain(self->server, 1001, "the day is over", has_drained, self);
+    vital_server_drain(self->server, &(vital_drain){.code = 1001, .reason = "the day is over"},
+                       has_drained, self);
 }
 
 static void start(worker *self, const char *address)

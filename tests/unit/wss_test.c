@@ -783,7 +783,7 @@ static void a_drained_server_ends_its_connections_and_handshakes(void **state)
     step_until(test, at_client.opens == 1 && seen.opens == 1, "one is open");
     raw_connect(&peer, port_of(server), 0);
     step_until(test, vital_server_count(server) == 2, "one shakes hands");
-    vital_server_drain(server, 1001, "away", NULL, NULL);
+    vital_server_drain(server, &(vital_drain){.code = 1001, .reason = "away"}, NULL, NULL);
     step_until(test, at_client.closes == 1 && seen.closes == 2, "both are gone");
     assert_cause(&at_client, VITAL_CLOSED_BY_PEER);
     step_until(test, raw_ended(&peer), "the second is left");
