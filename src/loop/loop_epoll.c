@@ -13,33 +13,17 @@
  */
 #include "backend.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "resolver.h"
 #include "socket.h"
-#include "tcp_info.h"
+#include "socket_loop.h"
 
 enum {
     EVENTS_A_TURN = 256,
     ACCEPTS_A_TURN = 64,
-    RECEIVE_BYTES = 64 * 1024,
-    /* A polite end waits so long for the peer's own. */
-    LINGER_US = 2 * 1000 * 1000,
-    LIMBO_US = 5 * 1000 * 1000, /* likewise of a peer that was given up */
-    /* So many polite ends at one time; the oldest makes room for one more. */
-    LINGERING_MOST = 1024,
-    /* The kernel had no buffer: it says nothing when it has one again. */
-    STARVED_US = 20 * 1000,
-    /* Out of descriptors: the time until some may be free again. */
-    ACCEPT_PAUSE_US = 200 * 1000,
 };
 
 /* What epoll's data points to. */
@@ -47,51 +31,28 @@ typedef enum source_kind { WAKE, STREAM, LISTENER, NAMES } source_kind;
 
 typedef struct epoll_source {
     source_kind kind;
-    int fd;           /* -1: closed, waiting for its burial */
     vt_list readable; /* in the loop's list of that name, or in none */
 } epoll_source;
 
 typedef struct epoll_loop {
-    vital_loop base;
+    vt_socket_loop base;
     int epoll_fd;
-    epoll_source wake;
-    vt_list readable;  /* sources with bytes or connections waiting */
-    vt_list sending;   /* streams with a send to try */
-    vt_list starved;   /* streams with a send that the kernel had no buffer for */
-    vt_list lingering; /* streams without an owner, waiting for the peer's end */
-    size_t lingering_count;
-    vt_timer feed; /* of the starved */
-    vt_resolver *resolver;
-    epoll_source names[VT_RESOLVER_SOCKETS];
-    uint8_t received[RECEIVE_BYTES]; /* lent to one stream at a time */
+    epoll_source wake, names;
+    bool names_watched;
+    vt_list readable; /* sources with bytes or connections waiting */
 } epoll_loop;
 
 typedef struct epoll_stream {
-    vt_stream base;
+    vt_socket_stream base;
     epoll_source source;
-    bool connecting;
-    bool paused;
-    bool edge;         /* there may be something to read */
-    bool hung_up;      /* the kernel has announced the end: read until it comes */
-    bool ended;        /* the end has been delivered */
-    bool limbo;        /* what comes would be a mistake of ours */
-    bool blocked;      /* the send waits for room in the kernel */
-    int error;         /* of a connect that failed at once */
-    int reported;      /* errno that a router has reported, since anything came; 0: none */
-    vital_bytes bytes; /* being sent; size 0: nothing */
-    size_t sent;
-    vt_list sending;
-    vt_list lingering;
-    vt_timer linger;
-    vt_grave grave;
+    bool edge;    /* there may be something to read */
+    bool hung_up; /* the kernel has announced the end: read until it comes */
+    bool blocked; /* the send waits for room in the kernel */
 } epoll_stream;
 
 typedef struct epoll_listener {
-    vt_listener base;
+    vt_socket_listener base;
     epoll_source source;
-    vt_timer pause;
-    char unlink_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "" if none */
-    vt_grave grave;
 } epoll_listener;
 
 static epoll_loop *epoll_of(vital_loop *loop)
@@ -99,33 +60,41 @@ static epoll_loop *epoll_of(vital_loop *loop)
     return (epoll_loop *)loop;
 }
 
+static epoll_loop *loop_of(const vt_socket_stream *stream)
+{
+    return epoll_of(stream->base.loop);
+}
+
 /* ------------------------------------------------------------------- the loop */
 
-static int64_t now_us(vital_loop *loop)
-{
-    (void)loop;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int seed(vital_loop *loop, uint8_t out[VT_RANDOM_SEED_BYTES])
-{
-    (void)loop;
-    return getrandom(out, VT_RANDOM_SEED_BYTES, 0) == VT_RANDOM_SEED_BYTES ? 0 : -1;
-}
-
-static void init_source(epoll_source *source, source_kind kind, int fd)
+static void init_source(epoll_source *source, source_kind kind)
 {
     source->kind = kind;
-    source->fd = fd;
     vt_list_init(&source->readable);
 }
 
-static int watch(epoll_loop *loop, epoll_source *source, uint32_t events)
+static int watch(epoll_loop *loop, epoll_source *source, int fd, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = source};
-    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void want_read(vt_socket_stream *base)
+{
+    epoll_stream *stream = (epoll_stream *)base;
+    if (stream->edge && !base->paused && !base->ended && !base->connecting)
+        vt_list_append(&loop_of(base)->readable, &stream->source.readable);
+}
+
+static void bury_stream(vt_grave *grave)
+{
+    free(VT_LIST_OWNER(grave, vt_socket_stream, grave)); /* where it begins */
+}
+
+static void forget_stream(vt_socket_stream *base)
+{
+    vt_list_remove(&((epoll_stream *)base)->source.readable);
+    vt_loop_bury(base->base.loop, &base->grave, bury_stream);
 }
 
 static int start(vital_loop *base, void *world)
@@ -133,36 +102,28 @@ static int start(vital_loop *base, void *world)
     (void)world; /* there is just one */
     epoll_loop *loop = epoll_of(base);
     vt_list_init(&loop->readable);
-    vt_list_init(&loop->sending);
-    vt_list_init(&loop->starved);
-    vt_list_init(&loop->lingering);
-    for (size_t i = 0; i < VT_RESOLVER_SOCKETS; i++)
-        init_source(&loop->names[i], NAMES, -1);
-
+    init_source(&loop->wake, WAKE);
+    init_source(&loop->names, NAMES);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0)
         return -1;
-    init_source(&loop->wake, WAKE, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    if (loop->wake.fd >= 0 && watch(loop, &loop->wake, EPOLLIN) == 0)
+    if (vt_socket_loop_start(&loop->base, want_read, forget_stream) != 0)
+        goto fail;
+    if (watch(loop, &loop->wake, loop->base.wake_fd, EPOLLIN) == 0)
         return 0;
+    vt_socket_loop_finish(&loop->base);
+
+fail:;
     int error = errno;
-    if (loop->wake.fd >= 0)
-        close(loop->wake.fd);
     close(loop->epoll_fd);
     errno = error;
     return -1;
 }
 
-static void close_socket(epoll_stream *stream);
-
 static void finish(vital_loop *base)
 {
     epoll_loop *loop = epoll_of(base);
-    while (!vt_list_empty(&loop->lingering))
-        close_socket(VT_LIST_OWNER(loop->lingering.next, epoll_stream, lingering));
-    vt_timer_finish(&loop->feed, base);
-    vt_resolver_destroy(loop->resolver);
-    close(loop->wake.fd);
+    vt_socket_loop_finish(&loop->base);
     close(loop->epoll_fd);
 }
 
@@ -174,69 +135,19 @@ static int loop_fd(const vital_loop *loop)
 static bool busy(vital_loop *base)
 {
     epoll_loop *loop = epoll_of(base);
-    return !vt_list_empty(&loop->readable) || !vt_list_empty(&loop->sending);
-}
-
-static void wake(vital_loop *base)
-{
-    uint64_t one = 1;
-    /* A full counter is awake already. */
-    ssize_t written = write(epoll_of(base)->wake.fd, &one, sizeof one);
-    (void)written;
+    return !vt_list_empty(&loop->readable) || !vt_list_empty(&loop->base.sending);
 }
 
 /* -------------------------------------------------------------------- sending */
 
-static void want_send(epoll_stream *stream)
+static void send_some(epoll_stream *self)
 {
-    vt_list_append(&epoll_of(stream->base.loop)->sending, &stream->sending);
-}
-
-static void stream_send(vt_stream *base, vital_bytes bytes)
-{
-    epoll_stream *stream = (epoll_stream *)base;
-    assert(stream->bytes.size == 0 && bytes.size > 0 && !stream->connecting);
-    stream->bytes = bytes;
-    stream->sent = 0;
-    want_send(stream);
-}
-
-static void feed_starved(void *owner)
-{
-    epoll_loop *loop = owner;
-    vt_list_move(&loop->sending, &loop->starved);
-}
-
-/* False without memory for a timer: then the send has failed. */
-static bool starve(epoll_stream *stream)
-{
-    vital_loop *base = stream->base.loop;
-    epoll_loop *loop = epoll_of(base);
-    if (loop->feed.fire == NULL && vt_timer_init(&loop->feed, base, feed_starved, loop) != 0)
-        return false;
-    vt_list_append(&loop->starved, &stream->sending);
-    vt_timer_arm(&loop->feed, base, base->clock.now_us + STARVED_US);
-    return true;
-}
-
-/* What a router has said (ICMP), of which TCP thinks nothing yet, is told once like
- * an error that ends the connection, and is none. */
-static bool is_report(epoll_stream *stream, int error)
-{
-    vital_evidence evidence;
-    if (!vt_socket_error_is_report(error) || !vt_tcp_info_read(stream->source.fd, &evidence))
-        return false;
-    stream->reported = error;
-    return true;
-}
-
-static void send_some(epoll_stream *stream)
-{
+    vt_socket_stream *stream = &self->base;
     const uint8_t *data = stream->bytes.data;
     bool reported = false;
     while (stream->sent < stream->bytes.size) {
-        ssize_t sent = send(stream->source.fd, data + stream->sent,
-                            stream->bytes.size - stream->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(stream->fd, data + stream->sent, stream->bytes.size - stream->sent,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             stream->sent += (size_t)sent;
             continue;
@@ -244,143 +155,90 @@ static void send_some(epoll_stream *stream)
         if (errno == EINTR)
             continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            stream->blocked = true;
+            self->blocked = true;
             return;
         }
-        if (errno == ENOBUFS && starve(stream))
+        if (errno == ENOBUFS && vt_socket_starve(stream))
             return;
         int error = errno;
-        bool again = !reported && is_report(stream, error);
+        bool again = !reported && vt_socket_is_report(stream, error);
         reported = true;
         if (again)
             continue;
-        stream->bytes.size = 0;
-        stream->base.events->sent(stream->base.owner, stream->sent, error);
+        vt_socket_finish_send(stream, error);
         return;
     }
-    size_t size = stream->sent;
-    stream->bytes.size = 0;
-    stream->base.events->sent(stream->base.owner, size, 0);
+    vt_socket_finish_send(stream, 0);
 }
 
 static void submit(vital_loop *base)
 {
     vt_list ready, *link;
     vt_list_init(&ready);
-    vt_list_move(&ready, &epoll_of(base)->sending);
+    vt_list_move(&ready, &epoll_of(base)->base.sending);
     while ((link = vt_list_take(&ready)) != NULL)
-        send_some(VT_LIST_OWNER(link, epoll_stream, sending));
+        send_some((epoll_stream *)VT_LIST_OWNER(link, vt_socket_stream, sending));
 }
 
 /* ------------------------------------------------------------------ receiving */
 
-static void want_read(epoll_stream *stream)
+static void receive_some(epoll_stream *self)
 {
-    if (stream->edge && !stream->paused && !stream->ended && !stream->connecting)
-        vt_list_append(&epoll_of(stream->base.loop)->readable, &stream->source.readable);
-}
-
-static void deliver(epoll_stream *stream, size_t size, int error)
-{
-    if (size == 0)
-        stream->ended = true;
-    if (stream->limbo && size > 0)
-        epoll_of(stream->base.loop)->base.stats.mistakes++;
-    stream->limbo = stream->limbo && size == 0; /* once */
-    if (stream->base.events != NULL)
-        stream->base.events->received(stream->base.owner, epoll_of(stream->base.loop)->received,
-                                      size, error);
-    else if (stream->ended && stream->source.fd >= 0)
-        close_socket(stream); /* lingering, and the peer has ended too */
-}
-
-static void receive_some(epoll_stream *stream)
-{
-    epoll_loop *loop = epoll_of(stream->base.loop);
+    vt_socket_stream *stream = &self->base;
+    uint8_t *received = loop_of(stream)->base.received;
     ssize_t size;
     do {
-        size = recv(stream->source.fd, loop->received, RECEIVE_BYTES, MSG_DONTWAIT);
+        size = recv(stream->fd, received, VT_RECEIVE_BYTES, MSG_DONTWAIT);
     } while (size < 0 && errno == EINTR);
 
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        stream->edge = false;
+        self->edge = false;
         return;
     }
-    if (size < 0 && is_report(stream, errno)) {
+    if (size < 0 && vt_socket_is_report(stream, errno)) {
         want_read(stream);
         return;
     }
-    stream->reported = 0;
     /* A short read has emptied the socket (epoll(7)), unless its end has been
      * announced: that comes as a read of its own. */
-    if (size > 0 && size < RECEIVE_BYTES && !stream->hung_up)
-        stream->edge = false;
+    if (size > 0 && size < VT_RECEIVE_BYTES && !self->hung_up)
+        self->edge = false;
     int error = size < 0 ? errno : 0;
-    deliver(stream, size > 0 ? (size_t)size : 0, error);
-    if (stream->source.fd >= 0)
+    vt_socket_deliver(stream, received, size > 0 ? (size_t)size : 0, error);
+    if (stream->fd >= 0)
         want_read(stream);
 }
 
 static void stream_pause(vt_stream *base, bool pause)
 {
     epoll_stream *stream = (epoll_stream *)base;
-    stream->paused = pause;
+    stream->base.paused = pause;
     if (pause)
         vt_list_remove(&stream->source.readable);
     else
-        want_read(stream);
+        want_read(&stream->base);
 }
 
 static void stream_poll(vt_stream *base)
 {
     epoll_stream *stream = (epoll_stream *)base;
-    if (stream->connecting || stream->paused || stream->ended)
+    if (stream->base.connecting || stream->base.paused || stream->base.ended)
         return;
     vt_list_remove(&stream->source.readable);
     receive_some(stream);
 }
 
-static bool stream_info(vt_stream *base, vital_evidence *out)
-{
-    const epoll_stream *stream = (const epoll_stream *)base;
-    if (stream->connecting || stream->source.fd < 0 || !vt_tcp_info_read(stream->source.fd, out))
-        return false;
-    out->error = stream->reported;
-    return true;
-}
-
 /* -------------------------------------------------------------------- streams */
 
-static void bury_stream(vt_grave *grave)
-{
-    free(VT_LIST_OWNER(grave, epoll_stream, grave));
-}
-
-static void close_socket(epoll_stream *stream)
-{
-    close(stream->source.fd);
-    stream->source.fd = -1;
-    vt_list_remove(&stream->source.readable);
-    vt_list_remove(&stream->sending);
-    if (!vt_list_empty(&stream->lingering))
-        epoll_of(stream->base.loop)->lingering_count--;
-    vt_list_remove(&stream->lingering);
-    vt_timer_finish(&stream->linger, stream->base.loop);
-    vt_loop_bury(stream->base.loop, &stream->grave, bury_stream);
-}
-
 /* Takes the descriptor over, also when it fails. */
-static epoll_stream *new_stream(epoll_loop *loop, int fd, bool connecting)
+static epoll_stream *new_stream(epoll_loop *loop, int fd)
 {
     epoll_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL)
         goto fail;
-    stream->base.loop = &loop->base;
-    init_source(&stream->source, STREAM, fd);
-    stream->connecting = connecting;
-    vt_list_init(&stream->sending);
-    vt_list_init(&stream->lingering);
-    if (watch(loop, &stream->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != 0)
+    vt_socket_stream_init(&stream->base, &loop->base, fd);
+    init_source(&stream->source, STREAM);
+    if (watch(loop, &stream->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != 0)
         goto fail;
     return stream;
 
@@ -396,71 +254,17 @@ static vt_stream *stream_connect(vital_loop *base, const vt_address *to)
 {
     int error;
     int fd = vt_socket_connect(to, &error);
-    epoll_stream *stream = fd < 0 ? NULL : new_stream(epoll_of(base), fd, true);
+    epoll_stream *stream = fd < 0 ? NULL : new_stream(epoll_of(base), fd);
     if (stream == NULL)
         return NULL;
+    stream->base.connecting = true;
     if (error != 0) {
         /* Completions come later, also of what has failed at once. */
-        stream->error = error;
+        stream->base.error = error;
         stream->edge = true;
         vt_list_append(&epoll_of(base)->readable, &stream->source.readable);
     }
-    return &stream->base;
-}
-
-static void finish_connect(epoll_stream *stream)
-{
-    int error = stream->error;
-    socklen_t size = sizeof error;
-    if (error == 0 && getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
-    if (error == 0 && vt_socket_is_own_peer(stream->source.fd))
-        error = ECONNREFUSED;
-    stream->connecting = false;
-    if (error != 0)
-        stream->ended = true;
-    if (stream->base.events != NULL)
-        stream->base.events->connected(stream->base.owner, error);
-    if (stream->source.fd >= 0)
-        want_read(stream);
-}
-
-static void end_linger(void *owner)
-{
-    close_socket(owner);
-}
-
-static void stream_close(vt_stream *base, vt_stream_end how, vital_bytes farewell)
-{
-    epoll_stream *stream = (epoll_stream *)base;
-    epoll_loop *loop = epoll_of(base->loop);
-    bool in_flight = stream->bytes.size > 0;
-    stream->bytes.size = 0;
-    vt_list_remove(&stream->sending);
-
-    bool live = !stream->connecting && !stream->ended;
-    if (live && farewell.size > 0 && !in_flight) {
-        ssize_t sent = send(stream->source.fd, farewell.data, farewell.size,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)sent; /* if it can be: that is all that is promised */
-    }
-    if (how != VT_END_ABRUPT && live && shutdown(stream->source.fd, SHUT_WR) == 0 &&
-        vt_timer_init(&stream->linger, base->loop, end_linger, stream) == 0) {
-        stream->paused = false;
-        if (++loop->lingering_count > LINGERING_MOST)
-            close_socket(VT_LIST_OWNER(loop->lingering.next, epoll_stream, lingering));
-        vt_list_append(&loop->lingering, &stream->lingering);
-        stream->limbo = how == VT_END_LIMBO;
-        vt_timer_arm(&stream->linger, base->loop,
-                     loop->base.clock.now_us + (stream->limbo ? LIMBO_US : LINGER_US));
-        want_read(stream);
-        return;
-    }
-    if (how == VT_END_ABRUPT) {
-        struct linger none = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(stream->source.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    }
-    close_socket(stream);
+    return &stream->base.base;
 }
 
 /* ------------------------------------------------------------------ listeners */
@@ -468,31 +272,27 @@ static void stream_close(vt_stream *base, vt_stream_end how, vital_bytes farewel
 static void resume_accepting(void *owner)
 {
     epoll_listener *listener = owner;
-    vt_list_append(&epoll_of(listener->base.loop)->readable, &listener->source.readable);
+    vt_list_append(&epoll_of(listener->base.base.loop)->readable, &listener->source.readable);
 }
 
 static vt_listener *stream_listen(vital_loop *base, const vt_address *on, bool share_port,
                                   vt_address *bound)
 {
-    epoll_loop *loop = epoll_of(base);
     epoll_listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL)
         return NULL;
-    listener->base.loop = base;
-    init_source(&listener->source, LISTENER, vt_socket_listen(on, share_port, bound));
-    if (listener->source.fd < 0)
-        goto fail;
-    if (watch(loop, &listener->source, EPOLLIN | EPOLLET) != 0 ||
-        vt_timer_init(&listener->pause, base, resume_accepting, listener) != 0)
-        goto fail;
-    if (on->any.sa_family == AF_UNIX && on->un.sun_path[0] != '\0')
-        snprintf(listener->unlink_path, sizeof listener->unlink_path, "%s", on->un.sun_path);
-    return &listener->base;
-
-fail:;
-    int error = errno;
-    if (listener->source.fd >= 0)
-        close(listener->source.fd);
+    init_source(&listener->source, LISTENER);
+    int error = 0;
+    if (vt_socket_listener_open(&listener->base, base, on, share_port, bound, resume_accepting) !=
+        0) {
+        error = errno;
+    } else if (watch(epoll_of(base), &listener->source, listener->base.fd, EPOLLIN | EPOLLET) !=
+               0) {
+        error = errno;
+        vt_socket_listener_close(&listener->base);
+    }
+    if (error == 0)
+        return &listener->base.base;
     free(listener);
     errno = error;
     return NULL;
@@ -500,130 +300,93 @@ fail:;
 
 static void bury_listener(vt_grave *grave)
 {
-    free(VT_LIST_OWNER(grave, epoll_listener, grave));
+    free(VT_LIST_OWNER(grave, vt_socket_listener, grave)); /* where it begins */
 }
 
 static void stream_unlisten(vt_listener *base)
 {
     epoll_listener *listener = (epoll_listener *)base;
-    close(listener->source.fd);
-    listener->source.fd = -1;
-    if (listener->unlink_path[0] != '\0')
-        unlink(listener->unlink_path);
+    vt_socket_listener_close(&listener->base);
     vt_list_remove(&listener->source.readable);
-    vt_timer_finish(&listener->pause, base->loop);
-    vt_loop_bury(base->loop, &listener->grave, bury_listener);
+    vt_loop_bury(base->loop, &listener->base.grave, bury_listener);
 }
 
-static void accept_some(epoll_listener *listener)
+static void accept_some(epoll_listener *self)
 {
+    vt_socket_listener *listener = &self->base;
     epoll_loop *loop = epoll_of(listener->base.loop);
-    for (int i = 0; i < ACCEPTS_A_TURN && listener->source.fd >= 0; i++) {
+    for (int i = 0; i < ACCEPTS_A_TURN && listener->fd >= 0; i++) {
         vt_address peer = {.size = sizeof peer.un};
-        int fd = accept4(listener->source.fd, &peer.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->fd, &peer.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             vt_socket_tune(fd, peer.any.sa_family);
-            epoll_stream *stream = new_stream(loop, fd, false);
+            epoll_stream *stream = new_stream(loop, fd);
             if (stream != NULL)
-                listener->base.accepted(listener->base.owner, &stream->base, &peer);
+                listener->base.accepted(listener->base.owner, &stream->base.base, &peer);
             continue;
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (errno == EAGAIN || errno == EWOULDBLOCK || vt_socket_pause_listener(listener, errno))
             return;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            vt_timer_arm(&listener->pause, &loop->base, loop->base.clock.now_us + ACCEPT_PAUSE_US);
-            return;
-        }
-        /* Anything else is about the one connection that failed (accept(2)). */
     }
-    if (listener->source.fd >= 0)
-        vt_list_append(&loop->readable, &listener->source.readable);
+    if (listener->fd >= 0)
+        vt_list_append(&loop->readable, &self->source.readable);
 }
 
 /* ---------------------------------------------------------------------- names */
 
-/* The resolver's sockets: few, short-lived, and not ours, so level-triggered. */
-static void watch_name_socket(void *owner, int fd, bool read, bool write)
-{
-    epoll_loop *loop = owner;
-    epoll_source *free_source = NULL, *known = NULL;
-    for (size_t i = 0; i < VT_RESOLVER_SOCKETS; i++) {
-        if (loop->names[i].fd == fd)
-            known = &loop->names[i];
-        else if (loop->names[i].fd < 0)
-            free_source = &loop->names[i];
-    }
-    struct epoll_event event = {.events = (read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u)};
-    if (!read && !write) {
-        if (known != NULL) {
-            epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-            known->fd = -1;
-        }
-    } else if (known != NULL) {
-        event.data.ptr = known;
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-    } else if (free_source != NULL) {
-        free_source->fd = fd;
-        watch(loop, free_source, event.events);
-    } /* else: more sockets than we watch; the resolver's own timeout serves it */
-}
-
 static vt_lookup *start_lookup(vital_loop *base, const char *host, uint16_t port)
 {
     epoll_loop *loop = epoll_of(base);
-    if (loop->resolver != NULL && vt_resolver_outdated(loop->resolver)) {
-        vt_resolver_destroy(loop->resolver);
-        loop->resolver = NULL;
-    }
-    if (loop->resolver == NULL)
-        loop->resolver = vt_resolver_create(base, watch_name_socket, loop);
-    if (loop->resolver == NULL)
-        return NULL;
-    return vt_resolver_lookup(loop->resolver, host, port);
+    vt_lookup *lookup = vt_socket_lookup(base, host, port);
+    if (lookup != NULL && !loop->names_watched)
+        loop->names_watched = watch(loop, &loop->names, vt_resolver_fd(loop->base.resolver),
+                                    EPOLLIN) == 0;
+    return lookup;
 }
 
 /* --------------------------------------------------------------------- a turn */
 
+static void take_stream_event(epoll_stream *self, uint32_t events)
+{
+    vt_socket_stream *stream = &self->base;
+    epoll_loop *loop = loop_of(stream);
+    if (stream->fd < 0)
+        return; /* closed earlier in this batch */
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        self->edge = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        self->hung_up = true;
+    if (stream->connecting) {
+        vt_list_append(&loop->readable, &self->source.readable);
+        return;
+    }
+    if (self->blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+        self->blocked = false;
+        if (stream->bytes.size > 0)
+            vt_list_append(&loop->base.sending, &stream->sending);
+    }
+    want_read(stream);
+}
+
 static void take_event(epoll_loop *loop, const struct epoll_event *event)
 {
     epoll_source *source = event->data.ptr;
-    if (source->fd < 0)
-        return; /* closed earlier in this batch */
-
     switch (source->kind) {
     case WAKE: {
         uint64_t count;
-        ssize_t size = read(source->fd, &count, sizeof count);
+        ssize_t size = read(loop->base.wake_fd, &count, sizeof count);
         (void)size;
         break;
     }
-    case STREAM: {
-        epoll_stream *stream = VT_LIST_OWNER(source, epoll_stream, source);
-        if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-            stream->edge = true;
-        if (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-            stream->hung_up = true;
-        if (stream->connecting) {
-            vt_list_append(&loop->readable, &stream->source.readable);
-            break;
-        }
-        if (stream->blocked && (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
-            stream->blocked = false;
-            if (stream->bytes.size > 0)
-                want_send(stream);
-        }
-        want_read(stream);
+    case STREAM:
+        take_stream_event(VT_LIST_OWNER(source, epoll_stream, source), event->events);
         break;
-    }
-    case LISTENER: {
-        epoll_listener *listener = VT_LIST_OWNER(source, epoll_listener, source);
-        vt_list_append(&loop->readable, &listener->source.readable);
+    case LISTENER:
+        if (VT_LIST_OWNER(source, epoll_listener, source)->base.fd >= 0)
+            vt_list_append(&loop->readable, &source->readable);
         break;
-    }
     case NAMES:
-        vt_resolver_ready(loop->resolver, source->fd,
-                          (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
-                          (event->events & EPOLLOUT) != 0);
+        vt_resolver_serve(loop->base.resolver);
         break;
     }
 }
@@ -642,8 +405,8 @@ static void serve_readable(epoll_loop *loop)
             continue;
         }
         epoll_stream *stream = VT_LIST_OWNER(source, epoll_stream, source);
-        if (stream->connecting)
-            finish_connect(stream);
+        if (stream->base.connecting)
+            vt_socket_finish_connect(&stream->base);
         else
             receive_some(stream);
     }
@@ -653,7 +416,7 @@ static int timeout_ms(vital_loop *base, int64_t until_us)
 {
     if (until_us == INT64_MAX)
         return -1;
-    int64_t wait_us = until_us - now_us(base);
+    int64_t wait_us = until_us - vt_socket_now_us(base);
     if (wait_us <= 0)
         return 0;
     int64_t wait_ms = (wait_us + 999) / 1000;
@@ -679,19 +442,19 @@ const vt_backend vt_backend_epoll = {
     .size = sizeof(epoll_loop),
     .start = start,
     .finish = finish,
-    .now_us = now_us,
-    .seed = seed,
+    .now_us = vt_socket_now_us,
+    .seed = vt_socket_seed,
     .fd = loop_fd,
     .wait = wait,
     .submit = submit,
     .busy = busy,
-    .wake = wake,
+    .wake = vt_socket_wake,
     .connect = stream_connect,
-    .send = stream_send,
+    .send = vt_socket_send,
     .pause = stream_pause,
     .poll = stream_poll,
-    .info = stream_info,
-    .close = stream_close,
+    .info = vt_socket_info,
+    .close = vt_socket_end,
     .listen = stream_listen,
     .unlisten = stream_unlisten,
     .lookup = start_lookup,

@@ -4,6 +4,9 @@
  * which ends with `found` or a cancellation, and c-ares', which ends with its
  * callback; the memory goes with the later of the two. Answers are told from a
  * task, never from inside vt_lookup_start().
+ *
+ * Its sockets are few, short-lived and not ours. They are watched in an epoll of
+ * their own, of which a backend sees one descriptor, whatever it waits with.
  */
 #include "resolver.h"
 
@@ -12,18 +15,20 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum {
     TRY_MS = 2500, /* the first of the tries to one server */
     TRIES = 2,
+    EVENTS = 16,
 };
 
 struct vt_resolver {
     vital_loop *loop;
-    ares_channel channel;
-    vt_resolver_watch *watch;
-    void *watch_owner;
+    ares_channel channel; /* NULL: to be created */
+    int epoll_fd;
     vt_timer timeout;
     size_t open;  /* questions that c-ares holds */
     bool failing; /* the last answer was none */
@@ -60,8 +65,16 @@ static void time_out(void *owner)
 
 static void socket_state(void *owner, ares_socket_t fd, int read, int write)
 {
-    vt_resolver *resolver = owner;
-    resolver->watch(resolver->watch_owner, fd, read != 0, write != 0);
+    const vt_resolver *resolver = owner;
+    struct epoll_event event = {
+        .events = (read != 0 ? EPOLLIN : 0u) | (write != 0 ? EPOLLOUT : 0u),
+        .data.fd = fd,
+    };
+    if (event.events == 0)
+        epoll_ctl(resolver->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    else if (epoll_ctl(resolver->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0)
+        epoll_ctl(resolver->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    /* What cannot be watched is served by the resolver's own timeout. */
 }
 
 /* c-ares counts its users without a lock, and loops live in several threads: so
@@ -74,14 +87,8 @@ static void start_library(void)
     library_status = ares_library_init(ARES_LIB_INIT_ALL);
 }
 
-vt_resolver *vt_resolver_create(vital_loop *loop, vt_resolver_watch *watch, void *owner)
+static bool open_channel(vt_resolver *resolver)
 {
-    vt_resolver *resolver = calloc(1, sizeof *resolver);
-    if (resolver == NULL)
-        return NULL;
-    resolver->loop = loop;
-    resolver->watch = watch;
-    resolver->watch_owner = owner;
     struct ares_options options = {
         .timeout = TRY_MS,
         .tries = TRIES,
@@ -89,16 +96,36 @@ vt_resolver *vt_resolver_create(vital_loop *loop, vt_resolver_watch *watch, void
         .sock_state_cb_data = resolver,
     };
     int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS)
+        resolver->channel = NULL;
+    return resolver->channel != NULL;
+}
+
+static void close_channel(vt_resolver *resolver)
+{
+    if (resolver->channel != NULL)
+        ares_destroy(resolver->channel); /* calls back for all that is open */
+    resolver->channel = NULL;
+    vt_timer_arm(&resolver->timeout, resolver->loop, INT64_MAX);
+}
+
+vt_resolver *vt_resolver_create(vital_loop *loop)
+{
+    vt_resolver *resolver = calloc(1, sizeof *resolver);
+    if (resolver == NULL)
+        return NULL;
+    resolver->loop = loop;
     if (pthread_once(&library_once, start_library) != 0 || library_status != ARES_SUCCESS)
         goto fail;
-    if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS)
+    resolver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (resolver->epoll_fd < 0)
         goto fail;
     if (vt_timer_init(&resolver->timeout, loop, time_out, resolver) != 0)
-        goto fail_channel;
+        goto fail_timer;
     return resolver;
 
-fail_channel:
-    ares_destroy(resolver->channel);
+fail_timer:
+    close(resolver->epoll_fd);
 fail:
     free(resolver);
     return NULL;
@@ -108,21 +135,31 @@ void vt_resolver_destroy(vt_resolver *resolver)
 {
     if (resolver == NULL)
         return;
-    ares_destroy(resolver->channel); /* calls back for all that is open */
+    close_channel(resolver);
+    close(resolver->epoll_fd);
     vt_timer_finish(&resolver->timeout, resolver->loop);
     free(resolver);
 }
 
-void vt_resolver_ready(vt_resolver *resolver, int fd, bool readable, bool writable)
+int vt_resolver_fd(const vt_resolver *resolver)
 {
-    ares_process_fd(resolver->channel, readable ? fd : ARES_SOCKET_BAD,
-                    writable ? fd : ARES_SOCKET_BAD);
-    arm_timeout(resolver);
+    return resolver->epoll_fd;
 }
 
-bool vt_resolver_outdated(const vt_resolver *resolver)
+void vt_resolver_serve(vt_resolver *resolver)
 {
-    return resolver->failing && resolver->open == 0;
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(resolver->epoll_fd, events, EVENTS, 0);
+    if (count <= 0)
+        return; /* its channel may be closed */
+    for (int i = 0; i < count; i++) {
+        int fd = events[i].data.fd;
+        bool readable = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
+        bool writable = (events[i].events & EPOLLOUT) != 0;
+        ares_process_fd(resolver->channel, readable ? fd : ARES_SOCKET_BAD,
+                        writable ? fd : ARES_SOCKET_BAD);
+    }
+    arm_timeout(resolver);
 }
 
 /* -------------------------------------------------------------------- lookups */
@@ -174,6 +211,10 @@ static void answered(void *argument, int status, int timeouts, struct ares_addri
 
 vt_lookup *vt_resolver_lookup(vt_resolver *resolver, const char *host, uint16_t port)
 {
+    if (resolver->failing && resolver->open == 0)
+        close_channel(resolver);
+    if (resolver->channel == NULL && !open_channel(resolver))
+        return NULL;
     name_lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL)
         return NULL;
