@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop conformance differential browser page format tidy docs install clean
+.PHONY: help run test build demo check sim mutants asan tsan clang interop lab conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -12,6 +12,8 @@ ARGS ?=
 ONLY ?=
 # SEEDS for the simulation: one, or a range.
 SEEDS ?= 1..1000
+# How often each fault of the lab; from 20 on its report is written.
+RUNS ?= 1
 # Which cases of the differential test: of which SEED, how many, from which on.
 SEED ?= 1
 COUNT ?= 100000
@@ -83,6 +85,10 @@ differential: build ## COUNT cases of SEED through vital and through npm's ws: t
 interop: build ## talk to other implementations, in both roles, and through proxies
 	@tools/bootstrap interop
 	@tests/interop/run
+
+lab: build ## every fault on a real NAT, RUNS times (root; ONLY picks faults by their words)
+	@tools/bootstrap lab
+	@RUNS=$(RUNS) tests/lab/run $(ONLY)
 
 browser: build ## build the browser's client and pass its tests (ONLY names test files)
 	@tools/bootstrap browser

@@ -17,18 +17,21 @@ from children import PATIENCE_S, Failure
 LISTENING_AFTER_S = 0.02  # between two looks
 
 
+LOCAL = "127.0.0.1"
+
+
 class HeldPort:
-    def __init__(self):
+    def __init__(self, host=LOCAL, number=0):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", 0))
-        self.number = self.socket.getsockname()[1]
+        self.socket.bind((host, number))
+        self.host, self.number = self.socket.getsockname()
 
     def await_listener(self, child):
         deadline = time.monotonic() + PATIENCE_S
         while child.process.poll() is None and time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self.number), PATIENCE_S).close()
+                socket.create_connection((self.host, self.number), PATIENCE_S).close()
                 return
             except ConnectionRefusedError:
                 time.sleep(LISTENING_AFTER_S)
@@ -47,6 +50,7 @@ class Task:
     idle_s: int = 60
     authority: typing.Any = None  # with one, it speaks TLS to the outside
     extra: str = ""  # lines of configuration
+    host: str = LOCAL
 
 
 def configure_nginx(task):
@@ -67,7 +71,7 @@ http {{
     access_log off;
 {temporary}
     server {{
-        listen 127.0.0.1:{task.port}{secure};
+        listen {task.host}:{task.port}{secure};
         {certificate}
         location / {{
             proxy_pass http://{task.upstream};
@@ -94,14 +98,14 @@ defaults
     timeout tunnel {task.idle_s}s
     http-error status 503 content-type text/plain string "away" hdr Retry-After 1
 listen front
-    bind 127.0.0.1:{task.port}{secure}
+    bind {task.host}:{task.port}{secure}
     server vital {task.upstream}
 """
 
 
 def configure_tinyproxy(task):
     return f"""
-Listen 127.0.0.1
+Listen {task.host}
 Port {task.port}
 Timeout {task.idle_s}
 MaxClients 100
@@ -119,7 +123,7 @@ defaults
     timeout client {task.idle_s}s
     timeout server {task.idle_s}s
 listen front
-    bind 127.0.0.1:{task.port} ssl crt {task.authority.both}
+    bind {task.host}:{task.port} ssl crt {task.authority.both}
     server upstream {task.upstream}
 """
 

@@ -1,0 +1,189 @@
+"""Every fault on a real network path, many worlds at a time; see ./run."""
+import concurrent.futures
+import datetime
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import statistics
+import sys
+import threading
+import time
+
+import isolation
+from faults import FAULTS
+from scene import INTERVAL_S, VITAL
+from trial import Trial
+
+TOOLS = ("ip", "nft", "conntrack", "tc", "nsenter")
+AT_ONCE = 8 * os.cpu_count()  # nearly all of a trial is waiting
+LONG_FROM = 20  # runs of each fault: who asks for so many has the time for all faults, and
+REPORT = pathlib.Path(__file__).resolve().parents[2] / "docs/lab-report.md"  # wants this
+PROGRESS_S = 10
+
+
+class Attention:
+    """How late this program itself was: what it says of others cannot be truer. It ends
+    with the program."""
+    EVERY_S = 0.05
+    DISTURBED_S = 0.25
+
+    def __init__(self):
+        self.lags = []  # (when, by how much), only what is worth it
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        while True:
+            before = time.monotonic()
+            time.sleep(self.EVERY_S)
+            lag_s = time.monotonic() - before - self.EVERY_S
+            if lag_s > self.DISTURBED_S:
+                self.lags.append((before, lag_s))
+
+    def disturbed(self, since):
+        return any(at >= since for at, _ in self.lags)
+
+
+class Lab:
+    def __init__(self, faults, runs, at_once):
+        self.faults = faults
+        self.runs = runs
+        self.at_once = at_once
+        self.attention = Attention()
+        self.done = []
+        self.told = time.monotonic()
+
+    def run(self):
+        # What lasts longest goes first, so that the last world is not alone for long.
+        order = sorted(self.faults, key=lambda fault: -(fault.back_s + fault.within_s
+                                                        + fault.lasts_s))
+        trials = [Trial(fault, number) for number in range(self.runs) for fault in order]
+        with concurrent.futures.ThreadPoolExecutor(self.at_once) as pool:
+            futures = [pool.submit(self.play, trial) for trial in trials]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    self.report(future.result(), len(trials))
+            except KeyboardInterrupt:
+                os._exit(130)  # the first process of a world apart: all of it ends
+
+    def play(self, trial):
+        began = time.monotonic()
+        trial.play()
+        trial.disturbed = self.attention.disturbed(began)
+        return trial
+
+    def report(self, trial, count):
+        self.done.append(trial)
+        few = self.runs == 1
+        if trial.wrong or few:
+            print(f"{'not ok' if trial.wrong else 'ok'} {trial.fault.name}"
+                  + ("" if few else f", run {trial.number}"))
+        for line in "\n".join(trial.wrong + [trial.story] if trial.wrong else []).splitlines():
+            print("# " + line)
+        if not few and time.monotonic() - self.told > PROGRESS_S:
+            self.told = time.monotonic()
+            failed = sum(1 for done in self.done if done.wrong)
+            print(f"{len(self.done)} of {count} runs, {failed} failed")
+        sys.stdout.flush()
+
+
+def share(part, whole):
+    return "-" if not whole else f"{100 * part / whole:.1f} %".replace("100.0", "100")
+
+
+def spread(times):
+    """Median, 99th percentile and maximum."""
+    if not times:
+        return "-"
+    times = sorted(times)
+    late = times[min(len(times) - 1, int(0.99 * len(times)))]
+    return f"{statistics.median(times):.2f} / {late:.2f} / {times[-1]:.2f}"
+
+
+COLUMNS = ("fault", "runs", "passed", "named", "client saw it", "server saw it", "bound", "back",
+           "beats", "disturbed")
+
+
+def row(fault, trials):
+    def times(end):
+        return [trial.verdicts[end][1] for trial in trials if end in trial.verdicts]
+
+    mine = [trial for trial in trials if trial.fault is fault]
+    trials = mine
+    return (fault.name, len(mine), sum(not trial.wrong for trial in mine),
+            share(sum(trial.named for trial in mine), len(mine)),
+            spread(times("client")), spread(times("server")),
+            f"{fault.within_s:g}" if fault.within_s else "none may",
+            spread([trial.back_s for trial in mine if trial.back_s is not None]),
+            sum(trial.beats for trial in mine), sum(trial.disturbed for trial in mine))
+
+
+def table(rows):
+    """Markdown that is a table on a screen, too."""
+    rows = [tuple(map(str, row)) for row in (COLUMNS, *rows)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+             for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|",
+                      *lines[1:]])
+
+
+def write_report(lab, took_s, rows):
+    REPORT.write_text(f"""# The lab's report
+
+`make lab RUNS={lab.runs}`, {datetime.date.today()}, {round(took_s / 60)} minutes: Linux \
+{platform.release()}, {os.cpu_count()} processors, {lab.at_once} worlds at a time, beats every \
+{INTERVAL_S} s.
+What the columns mean, and how a fault is made: [lab.md](lab.md). Times are median / 99th
+percentile / maximum, in seconds.
+
+{table(rows)}
+""")
+
+
+def why_not():
+    """What this machine lacks, or nothing."""
+    if os.geteuid() != 0:
+        return "it makes network namespaces, for which it needs root: sudo make lab"
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        return "there is no " + " and no ".join(missing)
+    try:
+        isolation.isolate()
+    except OSError as problem:
+        return f"namespaces cannot be made here ({problem})"
+    return ""
+
+
+def main():
+    words, runs = sys.argv[1:], int(os.environ.get("RUNS") or 1)
+    faults = [fault for fault in FAULTS if all(word in fault.name for word in words)
+              and (not fault.long or runs >= LONG_FROM or words)]
+    if not faults:
+        print("no fault has a name with " + " and ".join(words))
+        print("0 passed, 1 failed")
+        return 1
+    problem = why_not()
+    if problem:
+        print(f"SKIPPED: the lab, {len(faults)} faults: {problem}")
+        print(f"0 passed, 0 failed, {len(faults)} skipped")
+        return 0
+    began = time.monotonic()
+    lab = Lab(faults, runs, int(os.environ.get("WORLDS") or AT_ONCE))
+    lab.run()
+    rows = [row(fault, lab.done) for fault in faults]
+    print("\n" + table(rows))
+    if runs >= LONG_FROM and not words:
+        write_report(lab, time.monotonic() - began, rows)
+        print(f"\nwritten: {REPORT}")
+    failed = sum(1 for trial in lab.done if trial.wrong)
+    print(f"{len(lab.done) - failed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not os.access(VITAL, os.X_OK):
+        sys.exit(f"there is no {VITAL}: make build")
+    sys.exit(main())
