@@ -67,6 +67,9 @@ static void write_connections(FILE *out, const metrics_source *source)
     by_cause(out, "opens_total", "result", stats->failed);
     describe(out, "closes_total", "counter", "Open connections that ended, by their verdict.");
     by_cause(out, "closes_total", "cause", stats->closed);
+    number(out, "opens_put_off_total", "counter",
+           "Of the failed ones, those that came too many at once and were told when to come back.",
+           stats->put_off);
     number(out, "http_requests_total", "counter", "Plain HTTP requests that were answered.",
            stats->requests);
     number(out, "queue_bytes", "gauge", "Bytes of messages that wait to be sent.",

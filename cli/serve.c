@@ -27,6 +27,7 @@
 enum {
     MESSAGE_BYTES = 1 << 20, /* vital's own default */
     THREADS_MOST = 256,
+    OPENS_PER_S_MOST = 1000 * 1000,
 };
 
 static const char program[] = "vital serve";
@@ -229,6 +230,9 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         {"max-connections", 0, OPTION_NUMBER,
          {.number = &to->connections, .least = 1, .most = INT_MAX}, "COUNT",
          "connections at one time, of each loop (100000)"},
+        {"opens-per-s", 0, OPTION_NUMBER,
+         {.number = &to->opens_per_s, .least = 1, .most = OPENS_PER_S_MOST}, "COUNT",
+         "opens a second, of each loop; the others are told when to come back (20000)"},
         {"token", 0, OPTION_TEXT, {.text = &to->token}, "TOKEN",
          "who may see /metrics and all connections, from anywhere (without: who is local)"},
         {"demo", 0, OPTION_FLAG, {.flag = &to->demo}, NULL,

@@ -52,6 +52,7 @@ typedef struct serve_settings {
     vital_tls tls; /* for network addresses; without a cert_file: none */
     size_t message_bytes;
     int connections;
+    int opens_per_s; /* 0: the library's default */
     int threads;
     int drain_code;
     bool compress;

@@ -56,6 +56,13 @@ typedef struct vital_breaker vital_breaker;
 int vital_breaker_create(vital_breaker **out);      /* 0 or VITAL_ENOMEM */
 void vital_breaker_destroy(vital_breaker *breaker); /* accepts NULL */
 
+/* What the engines of a server share so that no more than limits.opens_per_s of all
+ * their upgrades are let in; the others are refused with 503, and told when to come
+ * back. One thread's; it must outlive them. */
+typedef struct vital_turnstile vital_turnstile;
+int vital_turnstile_create(vital_turnstile **out);        /* 0 or VITAL_ENOMEM */
+void vital_turnstile_destroy(vital_turnstile *turnstile); /* accepts NULL */
+
 /* Borrowed for the engine's life: shared by all connections of a kind. Fill it
  * with vital_policy_init(), which checks it and puts the defaults in place. */
 typedef struct vital_policy {
@@ -80,6 +87,7 @@ typedef struct vital_policy {
     const char *const *origins; /* server: as vital_listen_options */
     bool secure;                /* server: the stream comes through TLS */
     bool http;                  /* server: VITAL_EVENT_HTTP, not an automatic 426 */
+    vital_turnstile *turnstile; /* server: borrowed; NULL: as many as come */
 } vital_policy;
 
 /* 0, or VITAL_EINVAL with a static sentence in *problem. */

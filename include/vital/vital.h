@@ -145,6 +145,8 @@ typedef struct vital_limits {
     int close_ms;         /* the closing handshake; 0: 5 s */
     int control_per_s;    /* pings and pongs from the peer; 0: 20, burst of 100 */
     int connections;      /* of a server; 0: 100000 */
+    int opens_per_s;      /* upgrades that a server lets in, the others get 503 and their
+                             time to come back; 0: 20000, in bursts of 2 s */
     int message_ms;       /* from a message's first byte to its last; 0: 1 min, and
                              what message_bytes take at 16 KB/s */
     int send_ms;          /* for which nothing leaves though something waits; 0: 60 s */
@@ -312,6 +314,7 @@ typedef struct vital_stats {
     uint64_t opened;
     uint64_t failed[VITAL_CAUSE_COUNT];
     uint64_t closed[VITAL_CAUSE_COUNT];
+    uint64_t put_off;  /* of `failed`: refused, since more came than limits.opens_per_s */
     uint64_t requests; /* plain HTTP requests that were answered */
     uint64_t beats_sent;
     uint64_t beats_answered;

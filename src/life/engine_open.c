@@ -12,6 +12,7 @@
 #include "invitation.h"
 #include "random.h"
 #include "redirect.h"
+#include "turnstile.h"
 
 enum {
     LOCATION_SHOWN = 160, /* of what a redirect points to, in a verdict */
@@ -147,6 +148,20 @@ void vt_engine_turn_away(vital_engine *engine, vital_clock clock, uint16_t code)
            });
 }
 
+/* More come at once than are let in. */
+static void put_off(vital_engine *engine, vital_clock clock, int after_s)
+{
+    char after[32], body[96];
+    const char *const headers[] = {after, NULL};
+    snprintf(after, sizeof after, "Retry-After: %d", after_s);
+    snprintf(body, sizeof body, "too many come at once: come back in %d s\n", after_s);
+    vt_stats_put_off(engine->policy->stats);
+    vt_ending_decide(&engine->ending, VITAL_REJECTED, VT_CLOSE_ABNORMAL,
+                     "more come at once than opens_per_s lets in");
+    answer(engine, clock,
+           &(vital_response){.status = 503, .headers = headers, .body = vital_text(body)});
+}
+
 int vital_engine_respond(vital_engine *engine, vital_clock clock, const vital_response *response,
                          const char **problem)
 {
@@ -206,6 +221,27 @@ void vital_engine_unfollowed(vital_engine *engine, vital_clock clock, const char
     fail_opening(engine, clock, why);
 }
 
+/* A good request. A plain one costs little, and may be a question of our health. */
+static void take_request(vital_engine *engine, vital_clock clock)
+{
+    const vital_policy *policy = engine->policy;
+    engine->state = VT_ASKING;
+    if (!engine->opening->request.upgrade) {
+        vt_engine_flag(engine, VITAL_EVENT_HTTP);
+        return;
+    }
+    int after_s = policy->turnstile == NULL
+                      ? 0
+                      : vt_turnstile_pass(policy->turnstile, policy->limits.opens_per_s,
+                                          clock.now_us);
+    if (after_s > 0)
+        put_off(engine, clock, after_s);
+    else if (policy->ask)
+        vt_engine_flag(engine, VITAL_EVENT_REQUEST);
+    else
+        accept(engine, clock, &(vital_response){.status = 101});
+}
+
 void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
 {
     vt_opening *opening = engine->opening;
@@ -213,13 +249,7 @@ void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
     case VT_OPENING_MORE:
         break;
     case VT_OPENING_REQUEST:
-        engine->state = VT_ASKING;
-        if (!opening->request.upgrade)
-            vt_engine_flag(engine, VITAL_EVENT_HTTP);
-        else if (engine->policy->ask)
-            vt_engine_flag(engine, VITAL_EVENT_REQUEST);
-        else
-            accept(engine, clock, &(vital_response){.status = 101});
+        take_request(engine, clock);
         break;
     case VT_OPENING_OPEN:
         open_up(engine, clock, NULL);

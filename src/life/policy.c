@@ -25,6 +25,7 @@ enum {
     DEFAULT_SEND_MS = 60 * 1000,
     DEFAULT_CONTROL_PER_S = 20,
     DEFAULT_CONNECTIONS = 100 * 1000,
+    DEFAULT_OPENS_PER_S = 20 * 1000, /* more than a loop can shake hands with */
     DEFAULT_FIRST_MS = 2 * 1000,
     DEFAULT_MIN_MS = 500,
     DEFAULT_MAX_MS = 60 * 1000,
@@ -33,7 +34,7 @@ enum {
     DEFAULT_LEAST_BYTES = 256,
     BEAT_TEXT_MAX_BYTES = 125, /* as a ping's: a beat is small */
     MESSAGE_MAX_BYTES = INT_MAX,
-    CONTROL_MAX_PER_S = 1000 * 1000,
+    MAX_PER_S = 1000 * 1000, /* a microsecond each */
 };
 
 static const char *const NO_NAMES[] = {NULL};
@@ -70,13 +71,14 @@ static const char *complete_heartbeat(vital_heartbeat *heartbeat, vital_role rol
 static const char *complete_limits(vital_limits *limits)
 {
     if (limits->open_ms < 0 || limits->close_ms < 0 || limits->control_per_s < 0 ||
-        limits->connections < 0 || limits->message_ms < 0 || limits->send_ms < 0)
+        limits->connections < 0 || limits->opens_per_s < 0 || limits->message_ms < 0 ||
+        limits->send_ms < 0)
         return "a limit is negative";
     if (limits->message_bytes > MESSAGE_MAX_BYTES || limits->queue_bytes > MESSAGE_MAX_BYTES ||
         limits->header_bytes > MESSAGE_MAX_BYTES)
         return "a limit is above 2 GiB";
-    if (limits->control_per_s > CONTROL_MAX_PER_S)
-        return "limits.control_per_s is above a million";
+    if (limits->control_per_s > MAX_PER_S || limits->opens_per_s > MAX_PER_S)
+        return "a limit a second is above a million";
     if (limits->message_bytes == 0)
         limits->message_bytes = DEFAULT_MESSAGE_BYTES;
     if (limits->queue_bytes == 0)
@@ -91,6 +93,8 @@ static const char *complete_limits(vital_limits *limits)
         limits->control_per_s = DEFAULT_CONTROL_PER_S;
     if (limits->connections == 0)
         limits->connections = DEFAULT_CONNECTIONS;
+    if (limits->opens_per_s == 0)
+        limits->opens_per_s = DEFAULT_OPENS_PER_S;
     if (limits->message_ms == 0)
         limits->message_ms = DEFAULT_MESSAGE_MS + (int)(limits->message_bytes / SLOW_BYTES_A_MS);
     if (limits->send_ms == 0)

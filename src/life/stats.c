@@ -32,6 +32,12 @@ void vt_stats_abandoned(vital_stats *stats)
         stats->open--;
 }
 
+void vt_stats_put_off(vital_stats *stats)
+{
+    if (stats != NULL)
+        stats->put_off++;
+}
+
 void vt_stats_served(vital_stats *stats)
 {
     if (stats != NULL)
@@ -84,6 +90,7 @@ void vital_stats_add(vital_stats *sum, const vital_stats *more)
         sum->failed[i] += more->failed[i];
         sum->closed[i] += more->closed[i];
     }
+    sum->put_off += more->put_off;
     sum->requests += more->requests;
     sum->beats_sent += more->beats_sent;
     sum->beats_answered += more->beats_answered;

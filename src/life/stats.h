@@ -22,6 +22,7 @@ void vt_stats_opened(vital_stats *stats);
 /* A socket was lost, or could not be had. */
 void vt_stats_lost(vital_stats *stats, vital_cause cause, bool was_open);
 void vt_stats_abandoned(vital_stats *stats); /* open, and ended without a verdict */
+void vt_stats_put_off(vital_stats *stats);   /* an upgrade, to another time */
 void vt_stats_served(vital_stats *stats);    /* a plain request has its answer */
 
 void vt_stats_beat(vital_stats *stats, vt_stats_what what);

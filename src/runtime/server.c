@@ -14,6 +14,7 @@
 #include "spread.h"
 #include "stats.h"
 #include "string_list.h"
+#include "turnstile.h"
 #include "url.h"
 #include "utf8.h"
 
@@ -26,6 +27,7 @@ static const char FULL[] = "HTTP/1.1 503 Service Unavailable\r\n"
 struct vital_server {
     vital_loop *loop;
     vital_policy policy;
+    vital_turnstile turnstile;
     vital_events events;
     void *user;
     char **texts; /* owned, as the next two: what the policy points to */
@@ -177,6 +179,7 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .secure = options->tls.cert_file != NULL,
         .ask = options->events.accept != NULL,
         .http = options->events.http != NULL,
+        .turnstile = &server->turnstile,
         .stats = vt_loop_stats(server->loop),
         .breaker = vt_conn_breaker(server->loop),
     };

@@ -97,6 +97,7 @@ class Listening(ServeCase):
                 (("--max-message", "10"), "--max-message 10 has no unit"),
                 (("--drain-code", "1005"), "--drain-code is 1001 or 1012"),
                 (("--drain-code",), "--drain-code needs a value"),
+                (("--opens-per-s", "0"), "--opens-per-s 0 is not between 1 and 1000000"),
                 (("--retry-from", "5s"), "--retry-from is later than --retry-within"),
                 (("--retry-within", "11m"), "--retry-within is at most 10m"),
                 (("--bogus",), "there is no option --bogus"),

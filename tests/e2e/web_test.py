@@ -9,7 +9,7 @@ import select
 import signal
 import time
 
-from peers import PING, PONG, TEXT, dial, open_socket, read_head
+from peers import PING, PONG, TEXT, UPGRADE, dial, open_socket, read_head
 from vital_process import DEADLINE, ROOT, VitalCase
 
 Answer = collections.namedtuple("Answer", "status headers body")
@@ -86,6 +86,22 @@ class Health(WebCase):
             self.assertEqual(one.answer_close(), (1001, "server is shutting down"))
         self.assertEqual(server.wait(), 0)
         self.assertGreater(time.monotonic() - began, 1.5)
+
+    def test_who_comes_too_many_at_once_is_told_when_and_health_is_not_counted(self):
+        server = self.serve("--opens-per-s", "1")
+        crowd = [open_socket(server.url) for _ in range(12)]
+        for sock in crowd:
+            self.addCleanup(sock.close)
+        for sock in crowd:
+            sock.sendall(UPGRADE.encode())
+        heads = [read_head(sock)[0] for sock in crowd]
+        refused = [head for head in heads if " 503 " in head.splitlines()[0]]
+        told = [int(re.search(r"\r\nRetry-After: (\d+)\r\n", head)[1]) for head in refused]
+        self.assertGreater(len(told), 2)  # ten, if that took no second
+        self.assertGreater(max(told), min(told))
+        self.assertEqual(self.ask(server, "/healthz").status, 200)
+        metrics = self.ask(server, "/metrics").body.decode()
+        self.assertIn(f"\nvital_opens_put_off_total {len(told)}\n", metrics)
 
     def test_other_paths_are_websockets_and_say_so(self):
         answer = self.ask(self.serve(), "/room/7")

@@ -387,6 +387,79 @@ static void who_is_not_in_yet_when_we_close_is_told_so(void **state)
     }
 }
 
+/* ------------------------------------------------------------- too many at once */
+
+static vital_policy counted_server(vital_turnstile *turnstile, vital_stats *stats, bool asking)
+{
+    vital_policy policy = asking ? asking_server() : usual_server;
+    policy.limits.opens_per_s = 1;
+    policy.turnstile = turnstile;
+    policy.stats = stats;
+    policy.http = true;
+    return policy;
+}
+
+static void more_upgrades_than_the_rate_are_each_told_another_second(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {"101", "101", "Retry-After: 1\r\n", "Retry-After: 2\r\n",
+                                          "Retry-After: 3\r\n"};
+    for (int asking = 0; asking < 2; asking++) {
+        vital_stats stats = {.put_off = 0};
+        vital_turnstile *turnstile;
+        reseed(1);
+        assert_int_equal(vital_turnstile_create(&turnstile), 0);
+        const vital_policy policy = counted_server(turnstile, &stats, asking);
+        for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+            bool in = i < 2; /* the burst */
+            begin_end(&server, policy);
+            come_text(&server, REQUEST);
+            if (asking && in)
+                respond(101);
+            settle(&server);
+            append(&server.wire, "", 1);
+            if (strstr((char *)server.wire.data, answers[i]) == NULL)
+                fail_msg("no %s in %s", answers[i], (char *)server.wire.data);
+            assert_log(&server, !in ? "REJECTED" : !asking ? "open" : "request:/chat open");
+            if (!in)
+                assert_int_equal(server.verdict.status, 503);
+            finish_pair();
+        }
+        assert_int_equal(stats.put_off, 3);
+        assert_int_equal(stats.failed[VITAL_REJECTED], 3);
+        vital_turnstile_destroy(turnstile);
+    }
+    vital_turnstile_destroy(NULL);
+}
+
+static void plain_requests_and_refused_ones_are_not_counted(void **state)
+{
+    (void)state;
+    static const char *const all[] = {
+        "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Origin: http://elsewhere.test\r\n\r\n",
+    };
+    vital_stats stats = {.put_off = 0};
+    vital_turnstile *turnstile;
+    reseed(1);
+    assert_int_equal(vital_turnstile_create(&turnstile), 0);
+    const vital_policy policy = counted_server(turnstile, &stats, false);
+    for (int i = 0; i < 30; i++) {
+        begin_end(&server, policy);
+        come_text(&server, all[i % 3]);
+        settle(&server);
+        finish_pair();
+    }
+    begin_end(&server, policy);
+    come_text(&server, REQUEST);
+    assert_log(&server, "open");
+    assert_int_equal(stats.put_off, 0);
+    vital_turnstile_destroy(turnstile);
+}
+
 /* Each at another second of the window. */
 static void who_is_not_in_yet_is_invited_as_those_who_are(void **state)
 {
@@ -553,6 +626,8 @@ int main(void)
         TEST(an_application_that_thinks_too_long_is_answered_for),
         TEST(who_is_not_in_yet_when_we_close_is_told_so),
         TEST(who_is_not_in_yet_is_invited_as_those_who_are),
+        TEST(more_upgrades_than_the_rate_are_each_told_another_second),
+        TEST(plain_requests_and_refused_ones_are_not_counted),
         TEST(a_peer_that_leaves_while_the_application_thinks_is_gone),
         TEST(data_before_the_answer_is_refused_however_late_the_answer_rfc_4_1),
         TEST(a_redirect_asks_for_another_stream_within_the_same_limit),

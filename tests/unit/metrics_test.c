@@ -45,6 +45,7 @@ static void numbers_have_their_names(void **state)
     (void)state;
     vital_stats stats = {.open = 5,
                          .opened = 9,
+                         .put_off = 3,
                          .requests = 4,
                          .beats_sent = 70,
                          .beats_answered = 68,
@@ -66,6 +67,7 @@ static void numbers_have_their_names(void **state)
     assert_line("vital_opens_total{result=\"opened\"} 9");
     assert_line("vital_opens_total{result=\"REJECTED\"} 6");
     assert_line("vital_closes_total{cause=\"SILENT\"} 1");
+    assert_line("vital_opens_put_off_total 3");
     assert_line("vital_http_requests_total 4");
     assert_line("vital_beats_sent_total 70");
     assert_line("vital_beats_answered_total 68");
@@ -132,7 +134,7 @@ static void each_family_is_described_once_before_its_samples(void **state)
         assert_int_equal(strncmp(line, family, strlen(family)), 0);
         assert_non_null(strchr("{_ ", line[strlen(family)]));
     }
-    assert_int_equal(families, 20);
+    assert_int_equal(families, 21);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)

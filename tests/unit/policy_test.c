@@ -73,6 +73,7 @@ static void assert_defaults(const vital_policy *policy)
     assert_int_equal(policy->limits.close_ms, 5000);
     assert_int_equal(policy->limits.control_per_s, 20);
     assert_int_equal(policy->limits.connections, 100000);
+    assert_int_equal(policy->limits.opens_per_s, 20000);
     assert_int_equal(policy->limits.message_ms, 60000 + 1024 * 1024 / 16);
     assert_int_equal(policy->limits.send_ms, 60000);
     assert_int_equal(policy->reconnect.first_ms, 2000);
@@ -114,6 +115,7 @@ static void b4_a_limit_of_zero_is_the_default_and_never_without_bound(void **sta
         assert_in_range(limits->close_ms, 1, 5 * 1000);
         assert_in_range(limits->control_per_s, 1, 20);
         assert_in_range(limits->connections, 1, 100 * 1000);
+        assert_in_range(limits->opens_per_s, 1, 20 * 1000);
     }
 }
 
@@ -125,7 +127,7 @@ static void what_was_given_is_kept(void **state)
     const vital_policy given = {
         .role = VITAL_CLIENT,
         .heartbeat = {VITAL_BEAT_TEXT, 1, 2, "t", "r"},
-        .limits = {3, 4, 5, 6, 7, 8, 9, 10, 11},
+        .limits = {3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
         .reconnect = {true, 10, 11, 12, 13, true},
         .host = "[::1]:9001",
         .path = "/chat?room=1",
@@ -242,6 +244,8 @@ static void a_negative_limit_is_refused(void **state)
     BAD(client(), "a limit is negative", policy.limits.close_ms = -1);
     BAD(client(), "a limit is negative", policy.limits.control_per_s = -1);
     BAD(client(), "a limit is negative", policy.limits.connections = -1);
+    BAD(client(), "a limit is negative", policy.limits.opens_per_s = -1);
+    BAD(client(), "above a million", policy.limits.opens_per_s = 1000 * 1000 + 1);
     BAD(client(), "a limit is negative", policy.limits.message_ms = -1);
     BAD(client(), "a limit is negative", policy.limits.send_ms = -1);
 }

@@ -573,6 +573,35 @@ static void above_the_limit_of_connections_everybody_gets_503(void **state)
 
 /* -------------------------------------------------------------------- draining */
 
+/* Fifty at once, twenty of whom come in at first: the others as they are told. */
+static void a_crowd_comes_in_at_the_rate_that_the_server_bears(void **state)
+{
+    live *test = *state;
+    enum { CROWD = 50, PER_S = 10 };
+    witness server_seen = {.opens = 0}, seen = {.opens = 0};
+    vital_server *server = live_listen(test->loop,
+                                       &(vital_listen_options){.address = "127.0.0.1:0",
+                                                               .events = WITNESS,
+                                                               .user = &server_seen,
+                                                               .limits = {.opens_per_s = PER_S},
+                                                               .heartbeat = NO_BEAT});
+    int64_t began_ms = live_now_ms();
+    for (int i = 0; i < CROWD; i++)
+        live_connect(test->loop, &(vital_connect_options){.url = vital_server_url(server),
+                                                          .events = WITNESS,
+                                                          .user = &seen,
+                                                          .heartbeat = NO_BEAT});
+    step_until(test, seen.opens == CROWD, "all are in");
+    assert_true(live_now_ms() - began_ms >= 1000 * (CROWD - 2 * PER_S) / PER_S);
+    assert_cause(&seen, VITAL_REJECTED);
+    assert_int_equal(seen.verdict.status, 503);
+    assert_int_equal(seen.closes, server_seen.closes);
+    vital_stats stats;
+    vital_loop_stats(test->loop, &stats);
+    assert_true(stats.put_off >= CROWD - 2 * PER_S);
+    assert_int_equal(stats.put_off, server_seen.closes);
+}
+
 static void whom_a_server_cuts_hears_no_goodbye_and_the_loop_has_counted_both(void **state)
 {
     live *test = *state;
@@ -888,6 +917,7 @@ int main(void)
         live_test(a11_who_a_proxy_says_it_speaks_for_is_not_believed),
         live_test(who_says_nothing_is_answered_408_and_let_go),
         live_test(above_the_limit_of_connections_everybody_gets_503),
+        live_test(a_crowd_comes_in_at_the_rate_that_the_server_bears),
         live_test(whom_a_server_cuts_hears_no_goodbye_and_the_loop_has_counted_both),
         live_test(draining_nobody_is_told_later),
         live_test(draining_closes_everybody_with_the_code_and_the_reason),

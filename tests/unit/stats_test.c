@@ -45,6 +45,7 @@ static void without_statistics_nothing_is_counted(void **state)
     vt_stats_lost(NULL, VITAL_CUT, true);
     vt_stats_abandoned(NULL);
     vt_stats_served(NULL);
+    vt_stats_put_off(NULL);
     vt_stats_beat(NULL, VT_STATS_SENT);
     vt_stats_answered(NULL, 5);
     vt_stats_detected(NULL, 5);
