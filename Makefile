@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim mutants asan tsan clang interop lab conformance differential browser page format tidy docs install clean
+.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -51,6 +51,11 @@ check: test tidy ## what to run before a commit
 
 sim: build ## live through SEEDS on a simulated network
 	@build/vital-sim --seeds $(SEEDS) --jobs $$(nproc)
+
+beats: SEEDS = 1..9200
+beats: build ## a thousand million beats at a loss of one in ten, in an hour or two
+	@build/vital-sim --seeds $(SEEDS) --hours 4 --clients 40 --beat 5 --loss 10 --no-shrink \
+		--jobs $$(nproc)
 
 mutants: ## break vital on purpose, and demand that vital-sim sees it
 	@tools/bootstrap test

@@ -127,7 +127,7 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, bool late)
     int64_t silent_us = clock.now_us - clock.stalled_us - engine->heart.still_awake_us;
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
     bool certain = vt_evidence_early(&engine->evidence, silent_us);
-    if (late || engine->heart.limits > 1 || (doubted && certain))
+    if (late || (doubted && certain))
         convict(engine, clock, VITAL_SILENT, VT_FOUND_GONE);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);

@@ -538,6 +538,8 @@ static void make_network(sim_life *life)
     life->net.delay_us = sim_draw_between(&draw, 100, 150 * 1000);
     life->net.jitter_us = sim_draw_between(&draw, 0, 50 * 1000);
     int64_t loss = sim_draw_between(&draw, 0, 100);
+    if (life->options->loss_per_mille >= 0)
+        loss = life->options->loss_per_mille;
     life->net.loss_per_mille = life->has[SIM_LOSS_FEATURE] ? (int)loss : 0;
     vt_sim_name(life->sim, "server", "10.0.0.1");
     vt_sim_name(life->sim, "proxy", "10.0.0.2");

@@ -49,6 +49,7 @@ typedef struct sim_options {
     int naive;           /* of another kind, for comparison: naive.h */
     int64_t span_us;     /* how long faults may come; then the world heals */
     int64_t interval_ms; /* of the heartbeat; 0: the default */
+    int loss_per_mille;  /* packets lost, if not drawn; -1 */
     unsigned features;   /* bit f: feature f may be there */
     bool quiet;          /* nobody says anything but beats */
     bool trace;          /* print what happens */

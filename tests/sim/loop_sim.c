@@ -31,8 +31,9 @@ enum {
 struct vt_sim {
     sim_clockwork clockwork; /* first */
     uint64_t seed;
-    struct sim_loop *loops[LOOPS_MAX]; /* by number; NULL: gone */
-    unsigned loop_count;
+    struct sim_loop *loops[LOOPS_MAX]; /* in the order of their numbers */
+    size_t loop_count;
+    unsigned next_number;
     bool disturbed; /* any process may want something else than it did */
     bool ending;
     vt_list listeners;
@@ -203,6 +204,16 @@ static void end_turn(sim_loop *loop)
     loop->ahead_us = loop->sim->ahead_us = 0;
 }
 
+/* NULL: it is gone. */
+static sim_loop *find_loop(const vt_sim *sim, unsigned number)
+{
+    for (size_t i = 0; i < sim->loop_count; i++) {
+        if (sim->loops[i]->number == number)
+            return sim->loops[i];
+    }
+    return NULL;
+}
+
 static void keep_appointment(void *arg)
 {
     struct appointment *appointment = arg;
@@ -213,7 +224,7 @@ static void keep_appointment(void *arg)
     }
     sim_loop *loop = NULL;
     if (appointment->number != UINT32_MAX) {
-        loop = sim->loops[appointment->number];
+        loop = find_loop(sim, appointment->number);
         if (loop == NULL) {
             sim_release(appointment);
             return;
@@ -304,9 +315,7 @@ void vt_sim_run(vt_sim *sim, int64_t until_us)
     for (;;) {
         sim_loop *next = NULL;
         int64_t at_us = vt_agenda_next_us(&sim->clockwork.agenda);
-        for (unsigned i = 0; i < sim->loop_count; i++) {
-            if (sim->loops[i] == NULL)
-                continue;
+        for (size_t i = 0; i < sim->loop_count; i++) {
             int64_t loop_us = loop_time_us(sim, sim->loops[i]);
             if (loop_us < at_us) {
                 at_us = loop_us;
@@ -337,7 +346,7 @@ static int start(vital_loop *base, void *world)
         return -1;
     }
     loop->sim = sim;
-    loop->number = sim->loop_count;
+    loop->number = sim->next_number++;
     loop->asleep_us = INT64_MAX;
     loop->due_us = INT64_MAX;
     loop->disturbed = true;
@@ -357,7 +366,12 @@ static void finish(vital_loop *base)
     sim_loop *loop = sim_of(base);
     while (!vt_list_empty(&loop->open))
         close_socket(VT_LIST_OWNER(loop->open.next, sim_stream, open), false);
-    loop->sim->loops[loop->number] = NULL;
+    vt_sim *sim = loop->sim;
+    size_t at = 0;
+    while (sim->loops[at] != loop)
+        at++;
+    sim->loop_count--;
+    memmove(sim->loops + at, sim->loops + at + 1, (sim->loop_count - at) * sizeof sim->loops[0]);
 }
 
 static int64_t now_us(vital_loop *base)

@@ -14,7 +14,7 @@
 #include "memory.h"
 #include "shrink.h"
 
-enum { EXIT_FINE = 0, EXIT_VIOLATED = 1, EXIT_USAGE = 2, JOBS_MOST = 64 };
+enum { EXIT_FINE = 0, EXIT_VIOLATED = 1, EXIT_USAGE = 2, JOBS_MOST = 64, FAULT_EVERY_S = 30 };
 
 static const int64_t HOUR_US = INT64_C(3600) * 1000000;
 
@@ -29,6 +29,7 @@ struct settings {
     double hours;
     double fault_every_s;
     double beat_s;
+    double loss; /* of a hundred packets; less than 0: drawn */
     int no_faults;
     int quiet;
     int jobs;
@@ -92,6 +93,8 @@ static const char *complete(struct settings *settings)
     if (!(settings->fault_every_s > 0) || settings->beat_s < 0 || settings->naive < 0 ||
         settings->jobs < 1 || settings->jobs > JOBS_MOST)
         return "a number is too small, or too large";
+    if (settings->loss > 50)
+        return "--loss is of a hundred packets, and at most 50";
     if (settings->keep != NULL && settings->first != settings->last)
         return "--keep is about one seed";
     return NULL;
@@ -108,6 +111,7 @@ static sim_options options_of(const struct settings *settings, uint64_t seed)
         .naive = settings->naive,
         .span_us = (int64_t)(settings->hours * (double)HOUR_US),
         .interval_ms = (int64_t)(settings->beat_s * 1000),
+        .loss_per_mille = settings->loss < 0 ? -1 : (int)(settings->loss * 10),
         .features = settings->features,
         .quiet = settings->quiet,
         .trace = settings->trace,
@@ -147,6 +151,14 @@ static void print_command(const struct settings *settings, const sim_options *op
     printf("vital-sim --seeds %" PRIu64 " --clients %d --processes %d --hours %.6g --trace",
            options->seed, options->clients, options->processes,
            (double)options->span_us / (double)HOUR_US);
+    if (settings->fault_every_s != FAULT_EVERY_S)
+        printf(" --fault-every %.6g", settings->fault_every_s);
+    if (options->interval_ms > 0)
+        printf(" --beat %.6g", settings->beat_s);
+    if (options->loss_per_mille >= 0)
+        printf(" --loss %.6g", settings->loss);
+    if (options->quiet)
+        printf(" --quiet");
     const char *before = " --without ";
     for (int feature = 0; feature < SIM_FEATURE_COUNT; feature++) {
         if ((options->features >> feature & 1) == 0) {
@@ -319,8 +331,12 @@ static void list(void)
 
 int main(int argc, const char **argv)
 {
-    struct settings settings = {
-        .clients = 20, .processes = 4, .hours = 1, .fault_every_s = 30, .jobs = 1};
+    struct settings settings = {.clients = 20,
+                                .processes = 4,
+                                .hours = 1,
+                                .fault_every_s = FAULT_EVERY_S,
+                                .loss = -1,
+                                .jobs = 1};
     int listing = 0;
     const struct poptOption table[] = {
         {"seeds", 's', POPT_ARG_STRING, &settings.seeds, 0, "one, or a range (1..100)", "A..B"},
@@ -337,6 +353,8 @@ int main(int argc, const char **argv)
          "add clients with a fixed timer and a plain timeout, for comparison", "COUNT"},
         {"fault-every", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &settings.fault_every_s, 0,
          "mean time between faults", "SECONDS"},
+        {"loss", 0, POPT_ARG_DOUBLE, &settings.loss, 0,
+         "packets lost on every path, instead of a number from 0 to 10", "PERCENT"},
         {"no-faults", 0, POPT_ARG_NONE, &settings.no_faults, 0, "only what the network is like",
          NULL},
         {"only", 0, POPT_ARG_STRING, &settings.only, 0, "only these faults", "WORD,..."},

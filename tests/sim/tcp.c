@@ -332,27 +332,45 @@ static void on_ack(void *arg)
     let_go(way->wire);
 }
 
-/* The receiver says what it has. Several that follow each other closely count
- * as the last of them. */
-static void acknowledge(struct way *way, int64_t sent_us)
+static void advertise(struct way *way)
 {
-    vt_sim_fate fate = carry(way->wire, vt_sim_other(way->from), 0);
     uint64_t edge = way->read + WINDOW_BYTES;
     if (edge > way->advertised)
         way->advertised = edge;
-    if (fate.outcome != VT_SIM_ARRIVES) {
-        arm(way, (way->sent_us > now_us(way) ? way->sent_us : now_us(way)) + rto_us(way));
-        return;
-    }
+}
+
+/* What the receiver has, and has advertised, is to be known at `at_us`. */
+static void put_ack(struct way *way, int64_t at_us, int64_t sent_us)
+{
     if (way->ack_count == ACKS_MOST)
         way->ack_count--;
     /* One may overtake what a busy process will only send later. */
     size_t place = way->ack_count++;
-    for (; place > 0 && way->acks[place - 1].at_us > fate.at_us; place--)
+    for (; place > 0 && way->acks[place - 1].at_us > at_us; place--)
         way->acks[place] = way->acks[place - 1];
-    way->acks[place] = (struct ack){fate.at_us, way->received, way->advertised, sent_us};
+    way->acks[place] = (struct ack){at_us, way->received, way->advertised, sent_us};
     if (somebody_waits(way) || way->timer_us != INT64_MAX)
-        at(way->wire, fate.at_us, on_ack, way);
+        at(way->wire, at_us, on_ack, way);
+}
+
+/* The receiver says it. Several that follow each other closely count as the last of
+ * them. */
+static void acknowledge(struct way *way, int64_t sent_us)
+{
+    vt_sim_fate fate = carry(way->wire, vt_sim_other(way->from), 0);
+    advertise(way);
+    if (fate.outcome == VT_SIM_ARRIVES)
+        put_ack(way, fate.at_us, sent_us);
+    else
+        arm(way, (way->sent_us > now_us(way) ? way->sent_us : now_us(way)) + rto_us(way));
+}
+
+/* Data says it too, of what comes the other way. */
+static void acknowledge_with_data(struct way *way, int64_t at_us)
+{
+    advertise(way);
+    if (way->received > way->acked || way->advertised > way->edge)
+        put_ack(way, at_us, -1);
 }
 
 /* ------------------------------------------------------------------- segments */
@@ -380,6 +398,7 @@ static void transmit(struct way *way, sim_segment *segment)
     }
     segment->flights++;
     at(wire, fate.at_us, segment_arrives, segment);
+    acknowledge_with_data(&wire->ways[vt_sim_other(way->from)], fate.at_us);
 }
 
 static void put_arrival(sim_socket *socket, sim_segment *segment)

@@ -317,7 +317,7 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
                     (double)silence_us / SECOND_US);
     if (silence_us > interval_us(life) + TICK_US && !waited &&
         !sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US) &&
-        now_us > longest_wait_us(seen))
+        !sim_recent(life, watched->relieved_us, TICK_US) && now_us > longest_wait_us(seen))
         sim_violate(life, "%s beats after %.3f s of silence, too late", watched->name,
                     (double)silence_us / SECOND_US);
     if (seen->pings > 0 && seen->asked_us > seen->heard_us)
