@@ -257,6 +257,22 @@ static void on_close(vital_conn *conn, const vital_verdict *verdict)
                 verdict->unsent > 0 ? words_count(verdict->unsent, "line").text : "");
 }
 
+static void on_sooner(vital_conn *conn, vital_hint why, int64_t retry_ms)
+{
+    connect_state *client = vital_user(conn);
+    bool resumed = why == VITAL_HINT_RESUMED;
+    if (client->settings->json)
+        output_event(&client->output,
+                     json_pack("{s:s, s:s, s:I}", "event", "sooner", "why",
+                               resumed ? "resumed" : "network", "retry_ms", (json_int_t)retry_ms));
+    const char *what = resumed ? "this machine has slept" : "the network is back";
+    if (retry_ms < 1000)
+        output_note(&client->output, OUTPUT_PLAIN, "%s, trying now", what);
+    else
+        output_note(&client->output, OUTPUT_PLAIN, "%s, trying in %s", what,
+                    words_span(retry_ms).text);
+}
+
 static void on_signal(void *user)
 {
     connect_state *client = user;
@@ -316,7 +332,8 @@ static int begin(connect_state *client, vital_loop *loop)
                    .message = on_message,
                    .health = on_health,
                    .drain = on_drain,
-                   .close = on_close},
+                   .close = on_close,
+                   .sooner = on_sooner},
         .user = client,
         .heartbeat = heartbeat_of(settings),
         .reconnect = settings->reconnect,

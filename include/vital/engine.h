@@ -117,6 +117,7 @@ typedef enum vital_event_type {
     VITAL_EVENT_HEALTH,
     VITAL_EVENT_DRAIN,
     VITAL_EVENT_CLOSED, /* send the farewell if that needs no waiting; end the stream */
+    VITAL_EVENT_SOONER, /* client, away: the deadline came nearer, after a hint */
 } vital_event_type;
 
 typedef struct vital_event {
@@ -132,6 +133,10 @@ typedef struct vital_event {
         vital_bytes pong;
         vital_health health;
         vital_verdict verdict;
+        struct {
+            vital_hint why;
+            int64_t retry_ms;
+        } sooner;
     };
 } vital_event;
 
@@ -184,6 +189,10 @@ bool vital_engine_suspects(const vital_engine *engine, vital_clock clock);
  * learns that there is such evidence, and whenever it suspects the peer. Copied.
  * Without it a silence is judged by time alone, and the verdict says less. */
 void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence);
+
+/* Word from outside that it may be worth asking, or trying, now. Convicts nobody: an open
+ * connection beats, a client that is away may come back sooner than it said. */
+void vital_engine_hint(vital_engine *engine, vital_clock clock, vital_hint hint);
 
 bool vital_engine_next(vital_engine *engine, vital_clock clock, vital_event *out);
 

@@ -261,6 +261,15 @@ typedef struct vital_verdict {
     char text[320];          /* what happened and how we know, in one sentence */
 } vital_verdict;
 
+/* ------------------------------------------------------------------- hints */
+
+/* A reason to ask or to try now, that did not come from the peer. */
+typedef enum vital_hint {
+    VITAL_HINT_REPORT,  /* a router says that the peer cannot be reached (ICMP) */
+    VITAL_HINT_NETWORK, /* a network has come up, or has changed */
+    VITAL_HINT_RESUMED, /* the machine has slept */
+} vital_hint;
+
 /* ------------------------------------------------------------------- events */
 
 /* Returned by accept and http: vital_respond() will be called, within the rest
@@ -290,6 +299,8 @@ typedef struct vital_events {
     /* Once for each lost socket or failed attempt. When the verdict is final,
      * the connection ends with this call. */
     void (*close)(vital_conn *conn, const vital_verdict *verdict);
+    /* Client, while away: the next attempt comes sooner than the verdict has said. */
+    void (*sooner)(vital_conn *conn, vital_hint why, int64_t retry_ms);
 } vital_events;
 
 /* --------------------------------------------------------------- statistics */
@@ -356,6 +367,13 @@ int vital_loop_wait_ms(vital_loop *loop); /* -1: nothing is due */
 /* Calls run(arg) on the loop's thread, soon. The door for other threads. What
  * has not run when the loop is destroyed never does. */
 int vital_loop_post(vital_loop *loop, void (*run)(void *arg), void *arg);
+
+/* A network has come up, or has changed: clients that wait try now, at most once in 10 s,
+ * and those that are open ask whether the way is still there. On Linux a loop with a
+ * client notices by itself; this is for programs that know more, or in another way (of
+ * Android's ConnectivityManager, of a network manager). It may be called often: what
+ * comes within a second counts once. */
+void vital_loop_network_changed(vital_loop *loop);
 
 /* A sentence on the last call that failed on this loop; "" if none has. */
 const char *vital_loop_problem(const vital_loop *loop);

@@ -257,7 +257,7 @@ static bool next_flagged(vital_engine *engine, vital_event *out)
 {
     if (engine->events == 0)
         return false;
-    for (int type = VITAL_EVENT_CONNECT; type <= VITAL_EVENT_CLOSED; type++) {
+    for (int type = VITAL_EVENT_CONNECT; type <= VITAL_EVENT_SOONER; type++) {
         /* What has come tells of the pulse: it is read first. */
         if (type == VITAL_EVENT_HEALTH && engine->input.size > 0)
             continue;
@@ -268,6 +268,8 @@ static bool next_flagged(vital_engine *engine, vital_event *out)
             out->request = &engine->opening->request;
         if (type == VITAL_EVENT_REDIRECT)
             out->location = engine->opening->failure.location;
+        if (type == VITAL_EVENT_SOONER)
+            memcpy(&out->sooner, &engine->sooner, sizeof out->sooner);
         if (type == VITAL_EVENT_CLOSED)
             vt_engine_write_verdict(engine, &out->verdict);
         if (type == VITAL_EVENT_HEALTH) {
@@ -425,6 +427,7 @@ static void run_out_of_time(vital_engine *engine, vital_clock clock)
         engine->opened_us = -1;
         engine->await_end = false;
         engine->late = NULL;
+        engine->prompt.waits = false;
         engine->state = VT_CONNECTING;
         vt_engine_set_deadline(engine, clock, engine->policy->limits.open_ms);
         vt_engine_flag(engine, VITAL_EVENT_CONNECT);

@@ -6,6 +6,7 @@
 #include "engine_state.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "close_code.h"
@@ -63,11 +64,14 @@ static void plan_return(vital_engine *engine)
         return;
     if (was_stable(engine))
         vt_backoff_reset(&engine->backoff);
-    ending->retry_ms = retry.high_ms > 0
+    engine->bidden = retry.high_ms > 0;
+    ending->retry_ms = engine->bidden
                            ? vt_random_between(engine->entropy.fill, engine->entropy.source,
                                                retry.low_ms, retry.high_ms)
                            : vt_backoff_next_ms(&engine->backoff, &policy->reconnect,
                                                 &engine->entropy);
+    if (!engine->bidden)
+        ending->retry_ms = vt_engine_hinted_ms(engine, ending->clock, ending->retry_ms);
 }
 
 /* Events of a socket that nobody will pull any more; but that the queue has
@@ -166,6 +170,8 @@ void vital_engine_unreachable(vital_engine *engine, vital_clock clock, int error
 {
     assert(engine->state == VT_CONNECTING);
     engine->ending.error = error;
+    if (error == 0 || error == ENETUNREACH) /* no name, or no way to begin with */
+        vt_prompt_unspent(&engine->prompt);
     vt_engine_lose_for(engine, clock, VITAL_UNREACHABLE, VT_CLOSE_ABNORMAL, what);
 }
 

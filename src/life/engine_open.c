@@ -87,6 +87,7 @@ static void open_up(vital_engine *engine, vital_clock clock, const vital_respons
     vt_stats_opened(engine->policy->stats);
     vt_heartbeat_start(&engine->heart, &engine->policy->heartbeat, &engine->entropy, clock);
     engine->party.reprieve = VT_REPRIEVE_NONE;
+    engine->prompt.waits = false;
     vt_engine_stand(engine);
     vt_engine_flag(engine, VITAL_EVENT_OPEN);
     vt_engine_tell_drain(engine);

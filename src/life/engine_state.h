@@ -17,6 +17,7 @@
 #include "opening.h"
 #include "outbox.h"
 #include "packing.h"
+#include "prompt.h"
 #include "reader.h"
 #include "stats.h"
 #include "utf8.h"
@@ -73,6 +74,12 @@ struct vital_engine {
     vt_beat beat;
     vt_budget control; /* the peer's control frames */
     vt_backoff backoff;
+    vt_prompt prompt;
+    bool bidden; /* AWAY: the server has said when to come back */
+    struct {
+        vital_hint why;
+        int64_t retry_ms;
+    } sooner; /* VITAL_EVENT_SOONER */
     vt_ending ending;
 
     size_t queue_counted; /* of the queue, what the statistics know of */
@@ -150,6 +157,12 @@ vt_finding vt_engine_find(const vital_engine *engine);
 void vt_engine_look(vital_engine *engine, vital_clock clock, bool late);
 /* OPEN: whether the peer talks and hears nothing, which has then ended the socket. */
 bool vt_engine_deaf(vital_engine *engine, vital_clock clock);
+
+/* ---- engine_hint.c */
+
+/* The attempt that fails now may have been too early: how long to wait, instead of so
+ * long. */
+int64_t vt_engine_hinted_ms(vital_engine *engine, vital_clock clock, int64_t retry_ms);
 
 /* ---- engine_open.c */
 

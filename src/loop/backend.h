@@ -38,6 +38,11 @@ typedef struct vt_backend {
     int64_t (*now_us)(vital_loop *loop);
     int (*seed)(vital_loop *loop, uint8_t seed[VT_RANDOM_SEED_BYTES]); /* 0 or -1 */
     int (*fd)(const vital_loop *loop);
+    /* For how long the machine has slept so far, while now_us stood still. NULL: unknown. */
+    int64_t (*slept_us)(vital_loop *loop);
+    /* Once: calls vital_loop_network_changed() whenever a network may have come up. NULL:
+     * it does not know. */
+    void (*watch_network)(vital_loop *loop);
 
     /* Waits until something completes or until_us, calls vt_loop_woke(), then
      * delivers. 0, or -1 with errno. */
@@ -71,6 +76,11 @@ struct vital_loop {
     vt_wheel wheel;
     vt_random random;
     bool stop;
+    bool watches;     /* the network */
+    bool resumed;     /* the machine has slept, and nobody has been told yet */
+    int64_t slept_us; /* as last seen */
+    int64_t told_us;  /* when changes of the network were last told */
+    vt_timer news;    /* while some wait to be told */
     vt_list tasks;
     vt_list residents;
     vt_list graves;

@@ -27,6 +27,12 @@ enum {
     /* After a long absence peers and network need time to come back too. */
     LONG_ABSENCE_US = 5 * 1000 * 1000,
     GRACE_US = 5 * 1000 * 1000,
+    /* A suspension that is shorter has hurt nobody. */
+    SLEEP_US = 1000 * 1000,
+    /* A network comes up in many steps: the first is told so much later, with all that
+     * came meanwhile, and the next so much after that. */
+    NEWS_US = 250 * 1000,
+    NEWS_APART_US = 1000 * 1000,
     /* A send that completes at once may be followed by the next, so often in a
      * turn; then it is the others' turn. */
     ROUNDS_A_TURN = 8,
@@ -57,6 +63,9 @@ int vt_loop_create(vital_loop **out, const vt_backend *backend, void *world)
         goto fail_random;
     loop->clock.now_us = backend->now_us(loop);
     loop->due_us = INT64_MAX;
+    loop->told_us = INT64_MIN / 2;
+    if (backend->slept_us != NULL)
+        loop->slept_us = backend->slept_us(loop);
     vt_wheel_init(&loop->wheel, TICK_US, loop->clock.now_us);
     *out = loop;
     return 0;
@@ -94,6 +103,7 @@ void vital_loop_destroy(vital_loop *loop)
         resident->evict(resident);
     }
     bury_the_dead(loop);
+    vt_timer_finish(&loop->news, loop);
     loop->backend->finish(loop);
     bury_the_dead(loop);
     /* Whoever posted what led here is past its lock then. */
@@ -121,9 +131,25 @@ static void count_lateness(vital_loop *loop, int64_t late_us)
         loop->clock.stalled_us += GRACE_US;
 }
 
+/* Our clock stood still while the machine slept, so there is nothing to credit but the
+ * time that peers and networks need to come back. */
+static void notice_sleep(vital_loop *loop)
+{
+    if (loop->backend->slept_us == NULL)
+        return;
+    int64_t slept_us = loop->backend->slept_us(loop) - loop->slept_us;
+    if (slept_us < SLEEP_US)
+        return;
+    loop->slept_us += slept_us;
+    loop->resumed = true;
+    if (slept_us > LONG_ABSENCE_US)
+        loop->clock.stalled_us += GRACE_US;
+}
+
 void vt_loop_woke(vital_loop *loop)
 {
     loop->clock.now_us = loop->backend->now_us(loop);
+    notice_sleep(loop);
     if (loop->due_us == INT64_MAX)
         return;
     int64_t late_us = loop->clock.now_us - loop->due_us;
@@ -215,6 +241,43 @@ static void run_tasks(vital_loop *loop)
     }
 }
 
+static void tell(vital_loop *loop, vital_hint hint)
+{
+    for (vt_list *link = loop->residents.next; link != &loop->residents; link = link->next) {
+        vt_resident *resident = VT_LIST_OWNER(link, vt_resident, link);
+        if (resident->hear != NULL)
+            resident->hear(resident, hint);
+    }
+}
+
+static void tell_resumed(vital_loop *loop)
+{
+    if (!loop->resumed)
+        return;
+    loop->resumed = false;
+    tell(loop, VITAL_HINT_RESUMED);
+}
+
+static void tell_news(void *owner)
+{
+    vital_loop *loop = owner;
+    vt_timer_finish(&loop->news, loop);
+    loop->told_us = loop->clock.now_us;
+    tell(loop, VITAL_HINT_NETWORK);
+}
+
+void vital_loop_network_changed(vital_loop *loop)
+{
+    if (loop == NULL || loop->news.fire != NULL)
+        return;
+    /* Without memory for a timer this is one of the hints that are not followed. */
+    if (vt_timer_init(&loop->news, loop, tell_news, loop) != 0)
+        return;
+    int64_t soon_us = loop->backend->now_us(loop) + NEWS_US;
+    int64_t next_us = loop->told_us + NEWS_APART_US;
+    vt_timer_arm(&loop->news, loop, soon_us > next_us ? soon_us : next_us);
+}
+
 /* When we say that we shall be back, who are about to wait until then. What was
  * due before now is late already; work that has just come in is not. */
 static int64_t promise_us(vital_loop *loop, int64_t until_us)
@@ -239,6 +302,7 @@ int vital_loop_step(vital_loop *loop, int timeout_ms)
         loop->due_us = promise_us(loop, until_us);
     if (loop->backend->wait(loop, until_us) != 0)
         return vt_loop_fail(loop, VITAL_ESYSTEM, "waiting for events failed: %s", strerror(errno));
+    tell_resumed(loop);
     attend(loop);
     fire_timers(loop);
     attend(loop);
@@ -401,6 +465,7 @@ void vt_loop_bury(vital_loop *loop, vt_grave *grave, void (*bury)(vt_grave *grav
 void vt_loop_settle(vital_loop *loop, vt_resident *resident, void (*evict)(vt_resident *resident))
 {
     resident->evict = evict;
+    resident->hear = NULL;
     vt_list_init(&resident->link);
     vt_list_append(&loop->residents, &resident->link);
 }
@@ -413,6 +478,18 @@ vt_resident *vt_loop_find(const vital_loop *loop, void (*evict)(vt_resident *res
             return resident;
     }
     return NULL;
+}
+
+void vt_loop_hear(vt_resident *resident, void (*hear)(vt_resident *resident, vital_hint hint))
+{
+    resident->hear = hear;
+}
+
+void vt_loop_watch_network(vital_loop *loop)
+{
+    if (!loop->watches && loop->backend->watch_network != NULL)
+        loop->backend->watch_network(loop);
+    loop->watches = true;
 }
 
 void vt_loop_leave(vt_resident *resident)

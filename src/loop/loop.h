@@ -67,6 +67,9 @@ typedef struct vt_stream_events {
     /* So many of the bytes given to vt_stream_send() have left: all of them, or
      * fewer with an errno. */
     void (*sent)(void *owner, size_t size, int error);
+    /* A router has reported that errno (ICMP), which TCP does not believe yet. NULL:
+     * nobody wants to know. */
+    void (*reported)(void *owner, int error);
 } vt_stream_events;
 
 /* Connects; `connected` will tell. NULL without memory or descriptors, errno
@@ -179,9 +182,14 @@ void vt_loop_bury(vital_loop *loop, vt_grave *grave, void (*bury)(vt_grave *grav
 typedef struct vt_resident {
     vt_list link;
     void (*evict)(struct vt_resident *resident);
+    void (*hear)(struct vt_resident *resident, vital_hint hint); /* NULL: nothing */
 } vt_resident;
 void vt_loop_settle(vital_loop *loop, vt_resident *resident, void (*evict)(vt_resident *resident));
 void vt_loop_leave(vt_resident *resident);
+/* It hears of the network, and that the machine has slept. It ends nobody meanwhile. */
+void vt_loop_hear(vt_resident *resident, void (*hear)(vt_resident *resident, vital_hint hint));
+/* From now on the loop notices changes of the network, if the system tells. */
+void vt_loop_watch_network(vital_loop *loop);
 /* The first to settle that ends in this way; NULL if there is none: what there is
  * to be but one of in a loop is found again. */
 vt_resident *vt_loop_find(const vital_loop *loop, void (*evict)(vt_resident *resident));

@@ -27,7 +27,7 @@ enum {
 };
 
 /* What epoll's data points to. */
-typedef enum source_kind { WAKE, STREAM, LISTENER, NAMES } source_kind;
+typedef enum source_kind { WAKE, STREAM, LISTENER, NAMES, NETWORK } source_kind;
 
 typedef struct epoll_source {
     source_kind kind;
@@ -37,7 +37,7 @@ typedef struct epoll_source {
 typedef struct epoll_loop {
     vt_socket_loop base;
     int epoll_fd;
-    epoll_source wake, names;
+    epoll_source wake, names, network;
     bool names_watched;
     vt_list readable; /* sources with bytes or connections waiting */
 } epoll_loop;
@@ -104,6 +104,7 @@ static int start(vital_loop *base, void *world)
     vt_list_init(&loop->readable);
     init_source(&loop->wake, WAKE);
     init_source(&loop->names, NAMES);
+    init_source(&loop->network, NETWORK);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0)
         return -1;
@@ -344,6 +345,17 @@ static vt_lookup *start_lookup(vital_loop *base, const char *host, uint16_t port
     return lookup;
 }
 
+/* -------------------------------------------------------------------- network */
+
+/* Where the system does not let us, there is no news, and all goes on as ever. */
+static void watch_network(vital_loop *base)
+{
+    epoll_loop *loop = epoll_of(base);
+    vt_network *network = &loop->base.network;
+    if (vt_network_open(network) && watch(loop, &loop->network, network->fd, EPOLLIN) != 0)
+        vt_network_close(network);
+}
+
 /* --------------------------------------------------------------------- a turn */
 
 static void take_stream_event(epoll_stream *self, uint32_t events)
@@ -387,6 +399,9 @@ static void take_event(epoll_loop *loop, const struct epoll_event *event)
         break;
     case NAMES:
         vt_resolver_serve(loop->base.resolver);
+        break;
+    case NETWORK:
+        vt_socket_read_network(&loop->base);
         break;
     }
 }
@@ -445,6 +460,8 @@ const vt_backend vt_backend_epoll = {
     .now_us = vt_socket_now_us,
     .seed = vt_socket_seed,
     .fd = loop_fd,
+    .slept_us = vt_socket_slept_us,
+    .watch_network = watch_network,
     .wait = wait,
     .submit = submit,
     .busy = busy,

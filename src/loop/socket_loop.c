@@ -44,6 +44,7 @@ int vt_socket_loop_start(vt_socket_loop *loop, void (*read_on)(vt_socket_stream 
     vt_list_init(&loop->sending);
     vt_list_init(&loop->starved);
     vt_list_init(&loop->lingering);
+    loop->network.fd = -1;
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return loop->wake_fd < 0 ? -1 : 0;
 }
@@ -54,6 +55,7 @@ void vt_socket_loop_finish(vt_socket_loop *loop)
         vt_socket_close(VT_LIST_OWNER(loop->lingering.next, vt_socket_stream, lingering));
     vt_timer_finish(&loop->feed, &loop->base);
     vt_resolver_destroy(loop->resolver);
+    vt_network_close(&loop->network);
     close(loop->wake_fd);
 }
 
@@ -63,6 +65,13 @@ int64_t vt_socket_now_us(vital_loop *loop)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t vt_socket_slept_us(vital_loop *loop)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now); /* as the monotonic one, but it does not stop */
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - vt_socket_now_us(loop);
 }
 
 int vt_socket_seed(vital_loop *loop, uint8_t out[VT_RANDOM_SEED_BYTES])
@@ -148,6 +157,8 @@ bool vt_socket_is_report(vt_socket_stream *stream, int error)
     if (!vt_socket_error_is_report(error) || !vt_tcp_info_read(stream->fd, &evidence))
         return false;
     stream->reported = error;
+    if (stream->base.events != NULL && stream->base.events->reported != NULL)
+        stream->base.events->reported(stream->base.owner, error);
     return true;
 }
 
@@ -271,4 +282,12 @@ vt_lookup *vt_socket_lookup(vital_loop *base, const char *host, uint16_t port)
     if (loop->resolver == NULL)
         loop->resolver = vt_resolver_create(base);
     return loop->resolver == NULL ? NULL : vt_resolver_lookup(loop->resolver, host, port);
+}
+
+/* -------------------------------------------------------------------- network */
+
+void vt_socket_read_network(vt_socket_loop *loop)
+{
+    if (vt_network_read(&loop->network))
+        vital_loop_network_changed(&loop->base);
 }

@@ -7,6 +7,7 @@
 #define VT_LOOP_SOCKET_LOOP_H
 
 #include "backend.h"
+#include "network.h"
 #include "resolver.h"
 
 enum { VT_RECEIVE_BYTES = 64 * 1024 }; /* of one stream at a time */
@@ -49,6 +50,7 @@ typedef struct vt_socket_loop {
     size_t lingering_count;
     vt_timer feed;         /* of the starved */
     vt_resolver *resolver; /* NULL until the first lookup */
+    vt_network network;    /* fd -1: not watched, or not to be had */
     uint8_t received[VT_RECEIVE_BYTES];
 } vt_socket_loop;
 
@@ -61,6 +63,7 @@ void vt_socket_loop_finish(vt_socket_loop *loop);
 
 /* Members of a vt_backend. */
 int64_t vt_socket_now_us(vital_loop *loop);
+int64_t vt_socket_slept_us(vital_loop *loop);
 int vt_socket_seed(vital_loop *loop, uint8_t out[VT_RANDOM_SEED_BYTES]);
 void vt_socket_wake(vital_loop *loop);
 
@@ -82,7 +85,7 @@ bool vt_socket_starve(vt_socket_stream *stream);
 
 /* Whether the errno of a send or receive is what a router has said (ICMP), of which
  * TCP thinks nothing yet: it is told once like an error that ends the connection,
- * and is none. It is noted, and the call to be made again. */
+ * and is none. It is noted and told, and the call is to be made again. */
 bool vt_socket_is_report(vt_socket_stream *stream, int error);
 
 /* Lends bytes to the stream's owner, or tells the end (size 0). A stream without
@@ -110,5 +113,11 @@ bool vt_socket_pause_listener(vt_socket_listener *listener, int error);
 /* Of vt_backend. What the resolver waits for is in vt_resolver_fd(loop->resolver),
  * from the first lookup on. */
 vt_lookup *vt_socket_lookup(vital_loop *loop, const char *host, uint16_t port);
+
+/* -------------------------------------------------------------------- network */
+
+/* What has come to loop->network.fd, which the backend has opened and waits for: tells if
+ * it is news. */
+void vt_socket_read_network(vt_socket_loop *loop);
 
 #endif

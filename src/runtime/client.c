@@ -192,6 +192,11 @@ static void bury(vt_grave *grave)
     free_client(VT_LIST_OWNER(grave, struct client, grave));
 }
 
+static void hear(vt_resident *resident, vital_hint hint)
+{
+    vt_conn_hint(&VT_LIST_OWNER(resident, struct client, resident)->conn, hint);
+}
+
 static void gone(vital_conn *conn)
 {
     struct client *client = client_of(conn);
@@ -313,6 +318,8 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     client->conn.user = options->user;
     client->conn.url = client->target.asked.text;
     vt_loop_settle(loop, &client->resident, evict);
+    vt_loop_hear(&client->resident, hear);
+    vt_loop_watch_network(loop);
     *out = &client->conn;
     return 0;
 

@@ -138,6 +138,10 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         if (events->drain != NULL)
             events->drain(conn);
         break;
+    case VITAL_EVENT_SOONER:
+        if (events->sooner != NULL)
+            events->sooner(conn, event->sooner.why, event->sooner.retry_ms);
+        break;
     case VITAL_EVENT_CLOSED:
         return take_closed(conn, &event->verdict);
     }
@@ -208,6 +212,12 @@ void vt_conn_touch(vital_conn *conn)
     vt_task_schedule(&conn->settle, conn->loop);
 }
 
+void vt_conn_hint(vital_conn *conn, vital_hint hint)
+{
+    vital_engine_hint(conn->engine, clock_of(conn), hint);
+    vt_conn_touch(conn);
+}
+
 static void on_timer(void *owner)
 {
     vital_conn *conn = owner;
@@ -268,11 +278,18 @@ static void on_failed(void *owner, const vital_failure *failure)
         vt_conn_touch(conn);
 }
 
+static void on_reported(void *owner, int error)
+{
+    (void)error; /* the evidence quotes it */
+    vt_conn_hint(owner, VITAL_HINT_REPORT);
+}
+
 static const vt_transport_events TRANSPORT_EVENTS = {
     .secured = on_secured,
     .received = on_received,
     .sent = on_sent,
     .failed = on_failed,
+    .reported = on_reported,
 };
 
 void vt_conn_adopt(vital_conn *conn, const vt_address *peer)

@@ -66,6 +66,9 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer);
 /* A phase of the opening ends, and the next begins: how long it took. */
 int64_t vt_conn_phase_us(vital_conn *conn);
 
+/* As vital_engine_hint(). */
+void vt_conn_hint(vital_conn *conn, vital_hint hint);
+
 /* Something was done to the engine: pull, flush and re-arm before the turn ends. */
 void vt_conn_touch(vital_conn *conn);
 

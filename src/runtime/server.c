@@ -155,6 +155,16 @@ static void evict(vt_resident *resident)
     vt_loop_bury(server->loop, &server->grave, bury_server);
 }
 
+/* That a network has come up is no news to who is reached through another one. */
+static void hear(vt_resident *resident, vital_hint hint)
+{
+    vital_server *server = VT_LIST_OWNER(resident, vital_server, resident);
+    if (hint != VITAL_HINT_RESUMED)
+        return;
+    for (vt_list *link = server->members.next; link != &server->members; link = link->next)
+        vt_conn_hint(&VT_LIST_OWNER(link, struct member, link)->conn, hint);
+}
+
 static int make_policy(vital_server *server, const vital_listen_options *options,
                        const char **problem)
 {
@@ -296,6 +306,7 @@ int vital_listen(vital_server **out, vital_loop *loop, const vital_listen_option
     if (error != 0)
         goto fail;
     vt_loop_settle(loop, &server->resident, evict);
+    vt_loop_hear(&server->resident, hear);
     *out = server;
     return 0;
 

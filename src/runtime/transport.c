@@ -243,10 +243,18 @@ static void on_connected(void *owner, int error)
     (void)owner, (void)error; /* only streams that are connected are taken over */
 }
 
+static void on_reported(void *owner, int error)
+{
+    vt_transport *transport = owner;
+    if (transport->events->reported != NULL)
+        transport->events->reported(transport->owner, error);
+}
+
 static const vt_stream_events STREAM_EVENTS = {
     .connected = on_connected,
     .received = on_received,
     .sent = on_sent,
+    .reported = on_reported,
 };
 
 void vt_transport_poll(vt_transport *transport)

@@ -23,6 +23,7 @@ typedef struct vt_transport_events {
     void (*sent)(void *owner, size_t size, int error);
     /* The end, in place of `received`: TLS knows more about it. Borrowed. */
     void (*failed)(void *owner, const vital_failure *failure);
+    void (*reported)(void *owner, int error); /* NULL: nobody wants to know */
 } vt_transport_events;
 
 /* Embedded in its owner; zeroed is a good start. */

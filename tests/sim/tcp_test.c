@@ -89,8 +89,10 @@ static void server_sent(void *owner, size_t size, int error)
     ((world *)owner)->sent[VT_SIM_SERVER] += size;
 }
 
-static const vt_stream_events CLIENT = {on_connected, client_received, client_sent};
-static const vt_stream_events SERVER = {on_connected, server_received, server_sent};
+static const vt_stream_events CLIENT = {
+    .connected = on_connected, .received = client_received, .sent = client_sent};
+static const vt_stream_events SERVER = {
+    .connected = on_connected, .received = server_received, .sent = server_sent};
 
 static void on_accepted(void *owner, vt_stream *stream, const vt_address *peer)
 {

@@ -384,6 +384,7 @@ static void print_event(struct world *world, struct actor *actor, const vital_ev
     case VITAL_EVENT_REQUEST:
     case VITAL_EVENT_HTTP:
     case VITAL_EVENT_REDIRECT:
+    case VITAL_EVENT_SOONER: /* no story has a hint */
         break;
     case VITAL_EVENT_OPEN:
         print(world, actor->side, link, "open");

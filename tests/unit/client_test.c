@@ -770,6 +770,50 @@ static void a_client_tries_for_ever_at_growing_and_bounded_distances(void **stat
     assert_int_equal(vt_loop_clock(loop).stalled_us, 0);
 }
 
+static int64_t sooner_ms;
+static vital_hint sooner_why;
+
+static void on_sooner(vital_conn *conn, vital_hint why, int64_t retry_ms)
+{
+    (void)conn;
+    sooner_why = why;
+    sooner_ms = retry_ms;
+}
+
+static void a_client_that_waits_tries_when_the_network_changes_or_the_machine_wakes(void **state)
+{
+    vital_loop *loop = *state;
+    witness seen = {.opens = 0};
+    vital_conn *conn;
+    vital_connect_options options = {
+        .url = "ws://127.0.0.1:9/",
+        .events = WITNESS,
+        .user = &seen,
+        .reconnect = {.first_ms = 3600000, .min_ms = 3600000, .max_ms = 3600000},
+    };
+    options.events.sooner = on_sooner;
+    assert_int_equal(vital_connect(&conn, loop, &options), 0);
+    assert_int_equal(fake_of(loop)->watches, 1);
+    while (seen.closes < 2) /* the first delay is drawn from zero on */
+        assert_int_equal(vital_loop_step(loop, -1), 0);
+    assert_int_equal(vital_loop_step(loop, 60000), 0);
+    for (int i = 0; i < 2; i++) {
+        int closes = seen.closes;
+        int64_t then_us = fake_of(loop)->now_us;
+        sooner_ms = -1;
+        if (i == 0)
+            vital_loop_network_changed(loop);
+        else
+            fake_of(loop)->slept_us += 3600LL * 1000000;
+        while (seen.closes == closes)
+            assert_int_equal(vital_loop_step(loop, 10), 0);
+        assert_in_range(fake_of(loop)->now_us - then_us, 0, 850 * 1000);
+        assert_int_equal(sooner_why, i == 0 ? VITAL_HINT_NETWORK : VITAL_HINT_RESUMED);
+        assert_in_range(sooner_ms, 0, 500);
+        assert_int_equal(vital_loop_step(loop, 60000), 0);
+    }
+}
+
 /* ------------------------------------------------------------------- giving it up */
 
 static void a_client_may_be_closed_before_anything_was_done(void **state)
@@ -1017,6 +1061,7 @@ int main(void)
         fake_test(a_name_is_given_up_with_its_connection),
         fake_test(an_answer_in_the_turn_of_the_time_limit_comes_too_late),
         fake_test(a_client_tries_for_ever_at_growing_and_bounded_distances),
+        fake_test(a_client_that_waits_tries_when_the_network_changes_or_the_machine_wakes),
         live_test(a_client_may_be_closed_before_anything_was_done),
         live_test(a_client_may_be_closed_while_it_connects),
         live_test(a_client_may_be_closed_while_it_waits_for_the_upgrade),

@@ -57,7 +57,8 @@ static inline void on_sent(void *owner, size_t size, int error)
     self->sent_error = error;
 }
 
-static const vt_stream_events EVENTS = {on_connected, on_received, on_sent};
+static const vt_stream_events EVENTS = {
+    .connected = on_connected, .received = on_received, .sent = on_sent};
 
 static inline void close_end(end *self, vt_stream_end how)
 {

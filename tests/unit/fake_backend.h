@@ -23,9 +23,10 @@ enum { FAKE_START_US = 1000 * 1000 };
 typedef struct fake_loop {
     vital_loop base; /* first */
     int64_t now_us;
+    int64_t slept_us;                         /* so far */
     int64_t late_us;                          /* the next wait ends so much later than it should */
     void (*complete)(struct fake_loop *loop); /* once, in the next wait, after the wake-up */
-    int wakes, submits, connects, lookups, cancels;
+    int wakes, submits, connects, lookups, cancels, watches;
     int refusal;       /* errno of every connect */
     vt_lookup *lookup; /* owned: the one that waits for its answer */
     char host[128];
@@ -52,6 +53,16 @@ static inline void fake_finish(vital_loop *loop)
 static inline int64_t fake_now_us(vital_loop *loop)
 {
     return fake_of(loop)->now_us;
+}
+
+static inline int64_t fake_slept_us(vital_loop *loop)
+{
+    return fake_of(loop)->slept_us;
+}
+
+static inline void fake_watch_network(vital_loop *loop)
+{
+    fake_of(loop)->watches++;
 }
 
 static inline int fake_seed(vital_loop *loop, uint8_t seed[VT_RANDOM_SEED_BYTES])
@@ -157,6 +168,8 @@ static const vt_backend FAKE_BACKEND = {
     .now_us = fake_now_us,
     .seed = fake_seed,
     .fd = fake_fd,
+    .slept_us = fake_slept_us,
+    .watch_network = fake_watch_network,
     .wait = fake_wait,
     .submit = fake_submit,
     .busy = fake_busy,

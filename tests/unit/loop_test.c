@@ -442,6 +442,125 @@ static void an_absence_of_more_than_five_seconds_gives_five_more(void **state)
     assert_int_equal(stalled_us(), 15 * S + 1 + 60 * S + 5 * S);
 }
 
+/* ---------------------------------------------------------------------- news */
+
+/* Notes what it hears. */
+static void hear(vt_resident *resident, vital_hint hint)
+{
+    (void)resident;
+    note(hint == VITAL_HINT_RESUMED ? 'r' : 'n');
+}
+
+static void evict_nobody(vt_resident *resident)
+{
+    (void)resident;
+}
+
+static vt_resident listener, deaf;
+
+static void settle_listener(void)
+{
+    vt_loop_settle(the.loop, &deaf, evict_nobody);
+    vt_loop_settle(the.loop, &listener, evict_nobody);
+    vt_loop_hear(&listener, hear);
+}
+
+static void a_change_of_the_network_is_told_a_quarter_of_a_second_later(void **state)
+{
+    (void)state;
+    settle_listener();
+    int64_t changed_us = the.fake->now_us;
+    vital_loop_network_changed(the.loop);
+    while (the.log[0] == '\0')
+        step(-1);
+    assert_string_equal(the.log, "n");
+    assert_in_range(the.fake->now_us - changed_us, 250 * MS, 250 * MS + TICK_US);
+    step(10000);
+    assert_string_equal(the.log, "n");
+    assert_int_equal(vital_loop_wait_ms(the.loop), -1);
+}
+
+static void changes_of_one_moment_are_told_once(void **state)
+{
+    (void)state;
+    settle_listener();
+    for (int i = 0; i < 100; i++) {
+        vital_loop_network_changed(the.loop);
+        step(2);
+    }
+    step(10000);
+    assert_string_equal(the.log, "n");
+}
+
+static void a_network_that_never_rests_is_told_once_a_second(void **state)
+{
+    (void)state;
+    settle_listener();
+    int64_t until_us = the.fake->now_us + 10 * S;
+    while (the.fake->now_us < until_us) {
+        vital_loop_network_changed(the.loop);
+        step(10);
+    }
+    assert_in_range(strlen(the.log), 9, 10);
+}
+
+static void without_a_loop_no_network_changes(void **state)
+{
+    (void)state;
+    vital_loop_network_changed(NULL);
+}
+
+static void what_has_not_been_told_ends_with_the_loop(void **state)
+{
+    (void)state;
+    settle_listener();
+    vital_loop_network_changed(the.loop);
+}
+
+static void the_network_is_watched_once(void **state)
+{
+    (void)state;
+    assert_int_equal(the.fake->watches, 0);
+    vt_loop_watch_network(the.loop);
+    vt_loop_watch_network(the.loop);
+    assert_int_equal(the.fake->watches, 1);
+}
+
+static void a_machine_that_has_slept_is_told_when_the_loop_wakes(void **state)
+{
+    (void)state;
+    settle_listener();
+    step(10);
+    the.fake->slept_us = 3600LL * S;
+    step(10);
+    assert_string_equal(the.log, "r");
+    step(10);
+    assert_string_equal(the.log, "r");
+}
+
+static void after_a_sleep_peers_have_five_seconds_to_come_back_and_no_more(void **state)
+{
+    (void)state;
+    the.fake->slept_us = 5LL * S;
+    step(10);
+    assert_int_equal(stalled_us(), 0);
+    the.fake->slept_us += 3600LL * S;
+    step(10);
+    assert_int_equal(stalled_us(), 5 * S);
+}
+
+static void a_nap_of_less_than_a_second_is_none(void **state)
+{
+    (void)state;
+    settle_listener();
+    the.fake->slept_us = 999 * MS;
+    step(10);
+    assert_string_equal(the.log, "");
+    the.fake->slept_us += 1 * MS; /* unless it was a part of one */
+    step(10);
+    assert_string_equal(the.log, "r");
+}
+
 static void an_embedding_program_is_late_against_what_it_was_told(void **state)
 {
     (void)state;
@@ -1061,6 +1180,15 @@ int main(void)
         loop_test(a_wait_that_ends_late_is_ours),
         loop_test(a_wait_for_nothing_cannot_end_late),
         loop_test(an_absence_of_more_than_five_seconds_gives_five_more),
+        loop_test(a_change_of_the_network_is_told_a_quarter_of_a_second_later),
+        loop_test(changes_of_one_moment_are_told_once),
+        loop_test(a_network_that_never_rests_is_told_once_a_second),
+        loop_test(without_a_loop_no_network_changes),
+        loop_test(what_has_not_been_told_ends_with_the_loop),
+        loop_test(the_network_is_watched_once),
+        loop_test(a_machine_that_has_slept_is_told_when_the_loop_wakes),
+        loop_test(after_a_sleep_peers_have_five_seconds_to_come_back_and_no_more),
+        loop_test(a_nap_of_less_than_a_second_is_none),
         loop_test(an_embedding_program_is_late_against_what_it_was_told),
         loop_test(a_program_that_works_between_its_steps_is_late_too),
         loop_test(an_idle_program_that_begins_anew_has_missed_nothing),

@@ -149,6 +149,9 @@ void pull(struct end *end)
         case VITAL_EVENT_CLOSED:
             take_verdict(end, &event.verdict);
             break;
+        case VITAL_EVENT_SOONER:
+            note(end, "sooner:%s", event.sooner.why == VITAL_HINT_RESUMED ? "resumed" : "network");
+            break;
         }
     }
 }
