@@ -179,7 +179,7 @@ static int check(const serve_settings *settings, const options_page *page)
     if (settings->retry_from_ms > settings->retry_within_ms)
         return options_complain(page, "--retry-from is later than --retry-within");
     if (settings->retry_within_ms > SERVE_RETRY_MOST_MS)
-        return options_complain(page, "--retry-within is at most 10m: no client stays away longer");
+        return options_complain(page, "--retry-within is at most 999s: more cannot be said");
     const char *weak = settings->token != NULL ? watchers_token_problem(settings->token) : NULL;
     if (weak != NULL)
         return options_complain(page, "the token of --token %s", weak);
@@ -247,7 +247,7 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         {"retry-from", 0, OPTION_DURATION, {.duration_ms = &to->retry_from_ms}, "TIME",
          "ask whom is closed to come back not before this (0), with --retry-within"},
         {"retry-within", 0, OPTION_DURATION, {.duration_ms = &to->retry_within_ms}, "TIME",
-         "and within this, at most 10m; the reason says it: \"retry in 5-30 s\""},
+         "and within this, at most 999s; the reason says it: \"retry in 5-30 s\""},
         {"json", 'j', OPTION_FLAG, {.flag = &to->json}, NULL,
          "print every event as one JSON object a line"},
         {"quiet", 'q', OPTION_FLAG, {.flag = &to->quiet}, NULL,

@@ -25,7 +25,7 @@
 
 enum {
     SERVE_LISTEN_MOST = 16,
-    SERVE_RETRY_MOST_MS = 600 * 1000, /* clients take no later invitation */
+    SERVE_RETRY_MOST_MS = 999 * 1000, /* a longer time cannot be said */
     SERVE_ADDRESS_BYTES = 256,
     SERVE_PEER_BYTES = 80,   /* of "[IPv6%scope]:port" */
     SERVE_KEY_BYTES = 32,    /* of the hexadecimal name that a page gives its connection */

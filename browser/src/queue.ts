@@ -3,12 +3,10 @@
  * only: one that was given to a socket is gone from here, and comes back to no
  * other, since the peer may have it.
  */
+import { OVERHEAD_BYTES } from './constants.js';
 import { textSize } from './platform.js';
 
 export type Data = string | Blob | ArrayBuffer | ArrayBufferView;
-
-/** What a message costs besides its bytes, so that empty ones are bounded too. */
-const OVERHEAD_BYTES = 64;
 
 export const sizeOf = (data: any): number =>
   typeof data == 'string' ? textSize(data) : data.size ?? data.byteLength;

@@ -1,21 +1,19 @@
 // Written by tools/shared-tables from src/life/retry_table.def, src/life/verdict.c
 // and src/websocket/close_code.h. Change those, and run it again.
 
-/** From, to (close code or HTTP status), window in ms (0, 0: the backoff's); without one: stop.
- * What matches no row comes back in the backoff's window. */
-export type RetryRow = readonly [from: number, to: number, low?: number, high?: number];
+/** From, to (close code or HTTP status), window in s (0, 0: the backoff's); without one: stop.
+ * 1: what the server has told comes before the window. What matches no row comes back in the
+ * backoff's window. */
+export type RetryRow = readonly [from: number, to: number, low?: number, high?: number, told?: 1];
 
 export const retryTable: Readonly<Record<string, readonly RetryRow[]>> = {
-  CLOSED_BY_US: [
-    [0, 65535],
-  ],
   CLOSED_BY_PEER: [
     [1000, 1000],
-    [1001, 1001, 0, 0],
+    [1001, 1001, 0, 0, 1],
     [1002, 1003],
     [1007, 1010],
-    [1012, 1012, 5000, 30000],
-    [1013, 1013, 30000, 120000],
+    [1012, 1012, 5, 30, 1],
+    [1013, 1013, 30, 120, 1],
     [4401, 4401],
     [4403, 4403],
   ],
@@ -25,8 +23,8 @@ export const retryTable: Readonly<Record<string, readonly RetryRow[]>> = {
   REJECTED: [
     [408, 408, 0, 0],
     [425, 425, 0, 0],
-    [429, 429, 30000, 120000],
-    [503, 503, 30000, 120000],
+    [429, 429, 30, 120, 1],
+    [503, 503, 30, 120, 1],
     [500, 599, 0, 0],
     [0, 65535],
   ],

@@ -3,7 +3,9 @@
  * client's (shared.ts). What a verdict says in words is words.ts.
  */
 import type { Pulse } from './heartbeat.js';
+import { RETRY_AFTER_MAX_S } from './constants.js';
 import { retryTable } from './shared.js';
+import type { RetryRow } from './shared.js';
 
 /** One for each thing that a person would do differently. */
 export type Cause =
@@ -53,14 +55,22 @@ export interface Circumstances {
   _stuck?: boolean;
 }
 
-/** A typing error in a Retry-After must not end a connection that heals itself. */
-const RETRY_AFTER_MAX_S = 3600;
+/** At the end of a close reason, as src/life/invitation.c reads it. */
+export const invitation = /(^|; )retry in (\d{1,3})-(\d{1,3}) s$/;
 
-/** From and to, in ms. [0, 0]: the backoff's window. [-1, -1]: never. */
-export function retryWindow(cause: Cause, code: number, retryAfterS = -1): readonly [number, number] {
-  const row = retryTable[cause]?.find(([from, to]) => from <= code && code <= to);
-  const [, , low = -1, high = -1] = row || [0, 0, 0, 0];
+export const rowOf = (cause: Cause, code: number): Partial<RetryRow> =>
+  retryTable[cause]?.find(([from, to]) => from <= code && code <= to) || [0, 0, 0, 0];
+
+/** From and to, in s. [0, 0]: the backoff's window. From below 0: never. */
+export function retryWindow(
+  cause: Cause,
+  code: number,
+  retryAfterS?: number,
+  reason?: string,
+): readonly [low: number, high: number] {
+  const [, , low = -1, high, told] = rowOf(cause, code);
   // Never early, and a quarter more to spread those who were told the same.
-  const told = Math.min(retryAfterS, RETRY_AFTER_MAX_S) * 1000;
-  return high > 0 && told >= 0 ? [told, told * 1.25] : [low, high];
+  const after = Math.min(retryAfterS!, RETRY_AFTER_MAX_S);
+  const [, , from, to]: any = invitation.exec(reason!) || [0, 0, after, after * 1.25];
+  return told && to - from >= 0 ? [+from, +to] : [low, high!];
 }

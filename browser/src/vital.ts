@@ -13,6 +13,21 @@
  * Names that begin with a line are private, and shortened by the build.
  */
 import { nextDelay } from './backoff.js';
+import {
+  ABNORMAL,
+  CLOSED,
+  CLOSE_MS,
+  CLOSING,
+  CONNECTING,
+  GOING_AWAY,
+  LATE,
+  LONGEST_REASON_BYTES,
+  LONGEST_TIMER_MS,
+  NO_ANSWER,
+  NO_CODE,
+  OPEN,
+  WAKE_EVERY_MS,
+} from './constants.js';
 import type { Handler, VitalEventMap } from './events.js';
 import { Heartbeat, LATE_MS, LOOK_AGAIN_MS } from './heartbeat.js';
 import type { Health, Pulse } from './heartbeat.js';
@@ -25,27 +40,7 @@ import type { Data } from './queue.js';
 import { retryWindow } from './verdict.js';
 import type { Cause, Circumstances, Verdict } from './verdict.js';
 
-const CONNECTING = 0;
-const OPEN = 1;
-const CLOSING = 2;
-const CLOSED = 3;
 const states = { CONNECTING, OPEN, CLOSING, CLOSED } as const;
-
-const NO_CODE = 1005;
-const ABNORMAL = 1006;
-/** A script may not say 1001, so this is our "going away". */
-const GOING_AWAY = 4001;
-const NO_ANSWER = 4408;
-const LONGEST_REASON_BYTES = 123;
-
-/** For the closing handshake. */
-const CLOSE_MS = 5_000;
-/** A page that comes and goes tries no more often than this because of it. */
-const WAKE_EVERY_MS = 10_000;
-/** Of a connection that was not made, and of a goodbye. */
-const LATE = 'no answer in time';
-/** setTimeout takes no more. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export type Address = string | URL | (() => string | URL | Promise<string | URL>);
 
@@ -184,7 +179,7 @@ export class Vital extends Target {
     const size = sizeOf(data);
     const waiting = this.bufferedAmount;
     if (!this._queue._takes(size, waiting, this._policy.queue)) {
-      throw exception('QuotaExceededError', `The queue is full: ${waiting} bytes and ${size} more`);
+      throw exception('QuotaExceededError', `The queue is full: ${waiting} + ${size} bytes`);
     }
     if ((this._greeting || !this._queue._items.length) && this._sends()) this._give(data);
     else this._queue._push(data);
@@ -196,7 +191,7 @@ export class Vital extends Target {
       throw exception('InvalidAccessError', `${code} is not 1000 or 3000 to 4999`);
     }
     if (reason && sizeOf(reason) > LONGEST_REASON_BYTES) {
-      throw exception('SyntaxError', `reason of more than ${LONGEST_REASON_BYTES} bytes`);
+      throw exception('SyntaxError', `reason: over ${LONGEST_REASON_BYTES} bytes`);
     }
     if (this.readyState > OPEN) return;
     this.readyState = CLOSING;
@@ -426,14 +421,14 @@ export class Vital extends Target {
     const { pulse, _policy: policy, _host: host } = this;
     const now = host.now();
     const openMs = pulse ? now - this._openedAt : -1;
-    const [low, high] = sleep ? [0, Infinity] : retryWindow(cause, status || code, known.retryAfterS);
-    const final = this.readyState == CLOSING || !policy._reconnects || low < 0;
+    const [low, high] = sleep ? [0, 0] : retryWindow(cause, status || code, known.retryAfterS, reason);
+    const final = this.readyState > OPEN || !policy._reconnects || low < 0;
     let retryMs = -1;
 
     if (openMs >= policy.stable && (pulse!.beatsAnswered || !policy.message)) this._delay = -1;
     if (!final) {
       if (sleep || this._offline) retryMs = Infinity;
-      else if (high) retryMs = low + host.random() * (high - low);
+      else if (high) retryMs = (low + host.random() * (high - low)) * 1000;
       else {
         // Who finds a proven connection silent has waited long enough, and at a time
         // of its own: the delay counts, but is not waited for.

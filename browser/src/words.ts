@@ -3,6 +3,7 @@
  * are the C client's, as far as a script can know what it knows.
  */
 import { closeWords, idleLimits } from './shared.js';
+import { invitation, rowOf } from './verdict.js';
 import type { Circumstances, Verdict } from './verdict.js';
 
 /** As exact as a person needs it: "0.4 s", "9.8 s", "75 s", "12 min", "5 h". */
@@ -50,8 +51,15 @@ function said(verdict: Verdict, known: Circumstances): string {
   switch (cause) {
     case 'CLOSED_BY_US':
       return closed('We', code, reason) + also('; ');
-    case 'CLOSED_BY_PEER':
-      return closed('The peer', code, reason) + also('; ');
+    case 'CLOSED_BY_PEER': {
+      const [end, , from, to] = invitation.exec(reason) || [];
+      const counts = end && !verdict.final && +from! <= +to! && rowOf(cause, code)[4];
+      return (
+        closed('The peer', code, counts ? reason.slice(0, -end.length) : reason) +
+        (counts ? `; it asks us to come back in ${+from!} to ${+to!} s` : '') +
+        also('; ')
+      );
+    }
     case 'SILENT':
       return silent(verdict, known);
     case 'CUT':

@@ -111,6 +111,21 @@ test('a peer\'s close is told with its code and its reason, and followed as the 
   }
 });
 
+test('a close reason that invites is followed, within its window, and said', () => {
+  for (const code of [1001, 1012, 1013]) {
+    const world = new World();
+    const heard = open(world);
+    world.socket.end(code, 'new version; retry in 100-200 s');
+    const { reason, retryMs, text } = heard.verdicts[0]!;
+    assert.deepEqual([reason, retryMs], ['new version; retry in 100-200 s', 150_000]);
+    assert.match(text, /, "new version"; it asks us to come back in 100 to 200 s\.$/);
+    world.advance(149_999);
+    assert.equal(world.sockets.length, 1);
+    world.advance(1);
+    assert.equal(world.sockets.length, 2);
+  }
+});
+
 test('where the table says stop it stops, and says what was not sent', () => {
   for (const code of [1000, 1002, 1008, 4401, 4403]) {
     const world = new World();
@@ -206,7 +221,7 @@ test('a full queue is an error that says so, and what does not fit is not accept
   const { vital } = connect(world, { queue: '1 KiB' });
   vital.send('x'.repeat(900));
   assert.throws(() => vital.send('y'.repeat(100)), {
-    name: 'QuotaExceededError', message: 'The queue is full: 900 bytes and 100 more',
+    name: 'QuotaExceededError', message: 'The queue is full: 900 + 100 bytes',
   });
   vital.send('z'.repeat(50));
   assert.deepEqual(vital.unsent.map((data: any) => data[0]), ['x', 'z']);

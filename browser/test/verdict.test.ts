@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { closeWords } from '../src/shared.js';
-import { retryWindow } from '../src/verdict.js';
+import { invitation, retryWindow } from '../src/verdict.js';
 import type { Cause, Verdict } from '../src/verdict.js';
 import { describe, inWords } from '../src/words.js';
 
@@ -12,7 +12,7 @@ const rows = [...def.matchAll(/RETRY\((\w+), (\d+), (\d+), (\w+), (\d+), (\d+)\)
   ([, cause, from, to, policy, low, high]) => ({ cause, from: +from!, to: +to!, policy, low: +low!, high: +high! }),
 );
 const causes: Cause[] =
-  ['CLOSED_BY_US', 'CLOSED_BY_PEER', 'UNREACHABLE', 'UNTRUSTED', 'REJECTED', 'SILENT', 'CUT', 'MISBEHAVED'];
+  ['CLOSED_BY_PEER', 'UNREACHABLE', 'UNTRUSTED', 'REJECTED', 'SILENT', 'CUT', 'MISBEHAVED'];
 
 test('for every cause and every code the C table is followed', () => {
   assert.ok(rows.length > 20);
@@ -20,18 +20,52 @@ test('for every cause and every code the C table is followed', () => {
     const codes = cause === 'CLOSED_BY_PEER' ? [1000, 4999] : cause === 'REJECTED' ? [100, 599] : [1006, 1006];
     for (let code = codes[0]!; code <= codes[1]!; code++) {
       const row = rows.find((r) => r.cause === cause && (r.to === 0 || (r.from <= code && code <= r.to)))!;
-      const expected = row.policy === 'STOP' ? [-1, -1] : [row.low, row.high];
+      const expected = row.policy === 'STOP' ? [-1, undefined] : [row.low / 1000, row.high / 1000];
       assert.deepEqual(retryWindow(cause, code), expected, `${cause} ${code}`);
     }
   }
 });
 
 test('where the server said when to return, that and up to a quarter more is waited, for at most an hour', () => {
-  assert.deepEqual(retryWindow('REJECTED', 503, 20), [20_000, 25_000]);
+  assert.deepEqual(retryWindow('REJECTED', 503, 20), [20, 25]);
   assert.deepEqual(retryWindow('REJECTED', 429, 0), [0, 0]);
-  assert.deepEqual(retryWindow('REJECTED', 503, 86_400), [3_600_000, 4_500_000]);
+  assert.deepEqual(retryWindow('REJECTED', 503, 86_400), [3600, 4500]);
   assert.deepEqual(retryWindow('REJECTED', 500, 20), [0, 0], 'it counts only where the table says so');
-  assert.deepEqual(retryWindow('REJECTED', 404, 20), [-1, -1]);
+  assert.deepEqual(retryWindow('REJECTED', 404, 20), [-1, undefined]);
+});
+
+test('after 1001, 1012 and 1013 a close reason may name the window', () => {
+  const reason = 'restarting; retry in 7-9 s';
+  for (const code of [1001, 1012, 1013]) {
+    assert.deepEqual(retryWindow('CLOSED_BY_PEER', code, undefined, reason), [7, 9], `${code}`);
+  }
+  assert.deepEqual(retryWindow('CLOSED_BY_PEER', 1000, undefined, reason), [-1, undefined]);
+  for (const code of [1005, 1011, 3000, 4408]) {
+    assert.deepEqual(retryWindow('CLOSED_BY_PEER', code, undefined, reason), [0, 0], `${code}`);
+  }
+  assert.deepEqual(retryWindow('CLOSED_BY_PEER', 1012, undefined, 'retry in 9-7 s'), [5, 30]);
+});
+
+// The tables of the C library's test, so that both read the same.
+test('an invitation is read as the C library reads it', () => {
+  const c = readFileSync('../tests/unit/invitation_test.c', 'utf8');
+  const between = (begin: string, end: string): string => c.slice(c.indexOf(begin), c.indexOf(end));
+  const read = (reason: string): any => retryWindow('CLOSED_BY_PEER', 1001, -1, reason);
+  const text = (literal: string): string =>
+    Buffer.from(literal.replace(/"\s*"/g, '').replace(/\\x(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))).replace('\\n', '\n'), 'latin1').toString();
+  const strings = (code: string): string[] => [...code.matchAll(/^ {8}("[^\n]*"),(?: *\/\*.*)?$/gm)].flatMap(
+    ([, line]) => [...line!.matchAll(/"([^"]*)"/g)].map(([, it]) => text(it!)));
+
+  const good = [...between('{"retry in 5-30 s", 5', 'for (size_t').matchAll(/\{"(.*)", (\d+), (\d+), (\d+)\}/g)];
+  assert.equal(good.length, 9);
+  for (const [, reason, from, to, bytes] of good) {
+    const words = Buffer.from(text(reason!)).subarray(0, +bytes!).toString();
+    assert.deepEqual(read(text(reason!)), [+from!, +to!], reason);
+    assert.equal(text(reason!).replace(invitation, ''), words, reason);
+  }
+  const none = strings(between('static void what_differs', 'static void what_is_written'));
+  assert.equal(none.length, 41);
+  for (const reason of none) assert.deepEqual(read(reason), [0, 0], reason);
 });
 
 test('the words of close codes are the C library\'s', () => {
@@ -51,6 +85,14 @@ test('each cause has its sentence', () => {
     ['We closed the connection.', { cause: 'CLOSED_BY_US', code: 1005 }],
     ['We closed the connection; no answer in time.', { cause: 'CLOSED_BY_US', code: 1005 },
       { what: 'no answer in time' }],
+    [
+      'The peer closed the connection: 1012 service restart, "new version"; it asks us to come back in 5 to 30 s.',
+      { cause: 'CLOSED_BY_PEER', code: 1012, reason: 'new version; retry in 5-30 s' },
+    ],
+    [
+      'The peer closed the connection: 1012 service restart, "retry in 5-30 s".',
+      { cause: 'CLOSED_BY_PEER', code: 1012, reason: 'retry in 5-30 s', final: true },
+    ],
     ['The peer closed the connection: 1012 service restart.', { cause: 'CLOSED_BY_PEER', code: 1012 }],
     ['The peer closed the connection: 1001 going away, "deploy".',
       { cause: 'CLOSED_BY_PEER', code: 1001, reason: 'deploy' }],

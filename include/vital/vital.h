@@ -408,7 +408,7 @@ int vital_server_reload_tls(vital_server *server);
 /* How a server ends. Clients of ours, and whoever reads docs/verdicts.md, come back
  * after 1001, 1012 and 1013, and in the window of retry_from_ms and retry_within_ms,
  * which is rounded up to seconds and stands at the end of the reason: "restarting;
- * retry in 5-30 s". It counts from each client's own close, and is at most 10 min. */
+ * retry in 5-30 s". It counts from each client's own close, and ends after 999 s at most. */
 typedef struct vital_drain {
     uint16_t code;       /* as for vital_close(); 0: 1001, going away */
     const char *reason;  /* NULL: none. At most 123 bytes of UTF-8, cut short for the window */

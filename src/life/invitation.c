@@ -11,7 +11,7 @@
 static const char LEAD[] = "retry in ";
 static const char SEPARATOR[] = "; ";
 
-enum { DIGITS_MOST = 6 };
+enum { DIGITS_MOST = 3 };
 
 /* Behind the digits; NULL if there are none, or too many. */
 static const char *read_seconds(const char *text, int *out)
@@ -50,12 +50,8 @@ bool vt_invitation_read(vt_invitation *out, const char *reason)
     at = read_seconds(at + 1, &within_s);
     if (at == NULL || strcmp(at, " s") != 0 || from_s > within_s)
         return false;
-    if (within_s > VT_INVITATION_MAX_S) {
-        from_s -= within_s - VT_INVITATION_MAX_S;
-        within_s = VT_INVITATION_MAX_S;
-    }
     *out = (vt_invitation){
-        .from_s = from_s > 0 ? from_s : 0,
+        .from_s = from_s,
         .within_s = within_s,
         .words_bytes = before > 0 ? before - gap : 0,
     };

@@ -21,7 +21,7 @@ typedef struct vt_retry {
 
 /* retry_after_s is the server's Retry-After, or -1. It counts where the server
  * told us to wait (HTTP 429 and 503), for at most an hour; so does the invitation in
- * a close reason (after 1001, 1012 and 1013), for at most ten minutes. */
+ * a close reason (after 1001, 1012 and 1013). */
 vt_retry vt_verdict_retry(const vital_verdict *verdict, int retry_after_s);
 
 /* What a sentence may name beyond the verdict's own fields. */

@@ -355,7 +355,7 @@ static const char *drain_problem(const vital_drain *drain)
     if (drain->retry_from_ms > drain->retry_within_ms)
         return "drain.retry_from_ms is above drain.retry_within_ms";
     if (drain->retry_within_ms > VT_INVITATION_MAX_S * 1000)
-        return "drain.retry_within_ms is above 10 min, which no client heeds";
+        return "drain.retry_within_ms is above 999 s, which an invitation cannot say";
     if (window && drain->code != 0 && drain->code != VT_CLOSE_GOING_AWAY &&
         drain->code != VT_CLOSE_SERVICE_RESTART && drain->code != VT_CLOSE_TRY_AGAIN_LATER)
         return "a window to come back needs drain.code 1001, 1012 or 1013: after others no client "

@@ -99,7 +99,7 @@ class Listening(ServeCase):
                 (("--drain-code",), "--drain-code needs a value"),
                 (("--opens-per-s", "0"), "--opens-per-s 0 is not between 1 and 1000000"),
                 (("--retry-from", "5s"), "--retry-from is later than --retry-within"),
-                (("--retry-within", "11m"), "--retry-within is at most 10m"),
+                (("--retry-within", "17m"), "--retry-within is at most 999s"),
                 (("--bogus",), "there is no option --bogus"),
                 (("--json=yes",), "--json=yes takes no value"),
                 (("ws://127.0.0.1:9001/",), "takes no argument"),
