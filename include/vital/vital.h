@@ -229,7 +229,7 @@ typedef struct vital_evidence {
     bool relayed;             /* a proxy that we asked for the way is the next hop */
     uint32_t unacked_packets; /* sent, and not acknowledged */
     uint32_t retransmits;     /* of the oldest of those, one after the other */
-    uint32_t probes;          /* of a window that is shut, unanswered */
+    uint32_t probes;          /* of a window that is shut, unanswered; or attempts to send at all */
     uint32_t rto_us;          /* until the next one */
     uint32_t rtt_us;          /* smoothed; 0: not measured yet */
     uint32_t rttvar_us;
@@ -238,7 +238,7 @@ typedef struct vital_evidence {
     uint64_t acked_bytes;  /* since the beginning */
     uint32_t heard_ms;     /* since data last came */
     uint32_t acked_ms;     /* since an acknowledgement last came */
-    int error;             /* errno that a router has reported (ICMP); 0: none has */
+    int error; /* errno that a router has reported (ICMP), or why we cannot send; 0: none */
 } vital_evidence;
 
 /* Messages count from 1 in the order in which vital_send() accepted them. The

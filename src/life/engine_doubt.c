@@ -76,7 +76,8 @@ vt_finding vt_engine_find(const vital_engine *engine)
  * would only wait behind it. */
 static void ask_anew(vital_engine *engine, vital_clock clock, vt_finding finding)
 {
-    if (finding != VT_FOUND_GONE && vt_heartbeat_ask_again(&engine->heart))
+    bool across = finding != VT_FOUND_GONE && finding != VT_FOUND_HOMELESS;
+    if (across && vt_heartbeat_ask_again(&engine->heart))
         vt_engine_beat(engine, clock);
 }
 
@@ -102,7 +103,7 @@ static void convict(vital_engine *engine, vital_clock clock, vital_cause cause, 
         vt_heartbeat_hold(heart, clock, COMES_AGAIN_US);
         break;
     case VT_RULED_SPARE:
-        if (cause == VITAL_DEAF) {
+        if (cause == VITAL_DEAF && vt_heartbeat_waiting(heart)) {
             vt_heartbeat_forget(heart, clock);
             break;
         }
@@ -122,13 +123,27 @@ static void give_up_on_program(vital_engine *engine, vital_clock clock, vt_findi
     convict(engine, clock, cause, finding);
 }
 
-static void wait_for_path(vital_engine *engine, vital_clock clock, bool late)
+/* For a whole answer limit nothing of ours has left, not even a beat: data before it is
+ * not acknowledged. The peer may well be heard meanwhile. */
+static bool is_dammed(const vital_engine *engine, vital_clock clock)
 {
+    int64_t limit_us = vt_heartbeat_answer_limit_us(&engine->heart, &engine->policy->heartbeat);
+    int64_t offered_us = engine->flow.offered_awake_us;
+    return offered_us >= 0 && limit_us != VT_NEVER_US &&
+           clock.now_us - clock.stalled_us - offered_us >= limit_us;
+}
+
+static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding finding, bool late)
+{
+    if (is_dammed(engine, clock) && engine->heart.heard_us > engine->heart.spoke_us) {
+        convict(engine, clock, VITAL_DEAF, finding);
+        return;
+    }
     int64_t silent_us = clock.now_us - clock.stalled_us - engine->heart.still_awake_us;
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
     bool certain = vt_evidence_early(&engine->evidence, silent_us);
     if (late || (doubted && certain))
-        convict(engine, clock, VITAL_SILENT, VT_FOUND_GONE);
+        convict(engine, clock, VITAL_SILENT, finding);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);
 }
@@ -151,7 +166,8 @@ void vt_engine_look(vital_engine *engine, vital_clock clock, bool late)
         vt_heartbeat_moved(&engine->heart, clock);
         break;
     case VT_FOUND_GONE:
-        wait_for_path(engine, clock, late);
+    case VT_FOUND_HOMELESS:
+        wait_for_path(engine, clock, finding, late);
         break;
     case VT_FOUND_SHUT:
     case VT_FOUND_TAKEN:
@@ -174,8 +190,9 @@ bool vt_engine_deaf(vital_engine *engine, vital_clock clock)
     const vital_heartbeat *policy = &engine->policy->heartbeat;
     if (!engine->told || !vt_heartbeat_unanswered(&engine->heart, policy, clock))
         return false;
-    if (vt_engine_find(engine) != VT_FOUND_GONE)
+    vt_finding finding = vt_engine_find(engine);
+    if (finding != VT_FOUND_GONE && finding != VT_FOUND_HOMELESS)
         return false; /* the answer alone was lost */
-    convict(engine, clock, VITAL_DEAF, VT_FOUND_GONE);
+    convict(engine, clock, VITAL_DEAF, finding);
     return engine->state != VT_OPEN;
 }

@@ -16,14 +16,27 @@ enum {
     /* Of a window that is shut: each is lost by itself, there or back, and nothing
      * was sent before the first that counts. */
     PROBES_LATE = 8,
+    /* Of a window that is open: our system has tried to send, and to send again. What
+     * fails on this side of the wire fails by no chance. */
+    PROBES_AT_HOME = 2,
     /* A link that comes back within this is no news to anybody. */
     EARLY_US = 3 * 1000 * 1000,
 };
+
+/* Nothing is on its way, there would be room for all that waits, and it does not go:
+ * so the reason is with us, such as a link that is down, or an address that was ours. */
+static bool is_homeless(const vital_evidence *now)
+{
+    return now->unacked_packets == 0 && now->unsent_bytes > 0 &&
+           now->unsent_bytes <= now->window_bytes && now->probes >= PROBES_AT_HOME;
+}
 
 vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
 {
     if (!now->known)
         return VT_FOUND_NOTHING;
+    if (is_homeless(now))
+        return VT_FOUND_HOMELESS;
     if (now->retransmits >= RETRANSMITS_LATE || now->probes >= PROBES_LATE)
         return VT_FOUND_GONE;
     if (now->unacked_packets == 0 && now->unsent_bytes == 0)
@@ -37,5 +50,5 @@ vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
 
 bool vt_evidence_early(const vital_evidence *now, int64_t silent_us)
 {
-    return now->retransmits >= RETRANSMITS_EARLY && silent_us >= EARLY_US;
+    return (now->retransmits >= RETRANSMITS_EARLY || is_homeless(now)) && silent_us >= EARLY_US;
 }

@@ -12,19 +12,20 @@
 #include <vital/engine.h>
 
 typedef enum vt_finding {
-    VT_FOUND_NOTHING, /* there is no such evidence */
-    VT_FOUND_MOVING,  /* bytes are being acknowledged, and not all are: they take their time */
-    VT_FOUND_UNSURE,  /* bytes are not, but were not sent again often enough to tell */
-    VT_FOUND_GONE,    /* nor are they, however often they are sent */
-    VT_FOUND_SHUT,    /* the host is up, and has no room for more: nobody reads there */
-    VT_FOUND_TAKEN,   /* the host is up, and has taken all that there was */
+    VT_FOUND_NOTHING,  /* there is no such evidence */
+    VT_FOUND_MOVING,   /* bytes are being acknowledged, and not all are: they take their time */
+    VT_FOUND_UNSURE,   /* bytes are not, but were not sent again often enough to tell */
+    VT_FOUND_GONE,     /* nor are they, however often they are sent */
+    VT_FOUND_HOMELESS, /* our own system cannot send them */
+    VT_FOUND_SHUT,     /* the host is up, and has no room for more: nobody reads there */
+    VT_FOUND_TAKEN,    /* the host is up, and has taken all that there was */
 } vt_finding;
 
 /* `acked_before`: the bytes that were acknowledged at an earlier look in the same
  * silence; UINT64_MAX: this is the first. */
 vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before);
 
-/* GONE: whether that is certain before the answer limit. `silent_us`: for so long
+/* GONE or HOMELESS: whether that is certain before the answer limit. `silent_us`: for so long
  * nothing has been heard, while we attended. */
 bool vt_evidence_early(const vital_evidence *now, int64_t silent_us);
 

@@ -328,10 +328,25 @@ static void say_gone(struct sentence *sentence, const vital_evidence *evidence)
     add_format(sentence, ", so %s or the host is gone", hop);
 }
 
+/* Nobody else is at fault, and the system says why. */
+static void say_homeless(struct sentence *sentence, const vital_evidence *evidence)
+{
+    if (evidence->error == EADDRNOTAVAIL) {
+        add(sentence, "the address that we spoke from is ours no more");
+        return;
+    }
+    add(sentence, "our own system has no way to send it");
+    add_error(sentence, " (", evidence->error);
+    add(sentence, evidence->error != 0 ? ")" : "");
+}
+
 static void say_who_is_gone(struct sentence *sentence, const vital_evidence *evidence,
                             vt_finding finding)
 {
-    if (finding == VT_FOUND_GONE)
+    if (finding == VT_FOUND_HOMELESS) {
+        add(sentence, ": ");
+        say_homeless(sentence, evidence);
+    } else if (finding == VT_FOUND_GONE)
         say_gone(sentence, evidence);
     else if (finding == VT_FOUND_TAKEN || finding == VT_FOUND_SHUT)
         add(sentence, ": the proxy still acknowledges what we send, so the path behind it or the "
@@ -372,16 +387,22 @@ static void say_stuck(struct sentence *sentence, const vt_circumstances *circums
                   "program is stuck");
 }
 
-static void say_deaf(struct sentence *sentence, const vital_verdict *verdict, int64_t quiet_ms)
+static void say_deaf(struct sentence *sentence, const vital_verdict *verdict,
+                     const vt_circumstances *circumstances)
 {
+    const int64_t quiet_ms = circumstances->quiet_ms;
+
     add(sentence, "We hear the peer, but it does not hear us: ");
     if (quiet_ms >= 0) {
         add(sentence, "for ");
         add_duration(sentence, quiet_ms);
         add(sentence, " ");
     }
-    add_format(sentence, "nobody has acknowledged what our kernel has sent %" PRIu32 " times",
-               verdict->evidence.retransmits + 1);
+    if (circumstances->finding == VT_FOUND_HOMELESS)
+        say_homeless(sentence, &verdict->evidence);
+    else
+        add_format(sentence, "nobody has acknowledged what our kernel has sent %" PRIu32 " times",
+                   verdict->evidence.retransmits + 1);
     add(sentence, ", while bytes came, the last of them ");
     add_duration(sentence, verdict->pulse.heard_ms);
     add(sentence, " ago");
@@ -487,7 +508,7 @@ static void say(struct sentence *sentence, const vital_verdict *verdict,
         say_stuck(sentence, circumstances);
         break;
     case VITAL_DEAF:
-        say_deaf(sentence, verdict, circumstances->quiet_ms);
+        say_deaf(sentence, verdict, circumstances);
         break;
     case VITAL_CUT:
         say_cut(sentence, verdict, what);

@@ -181,7 +181,8 @@ bool vt_socket_info(vt_stream *base, vital_evidence *out)
     const vt_socket_stream *stream = (const vt_socket_stream *)base;
     if (stream->connecting || stream->fd < 0 || !vt_tcp_info_read(stream->fd, out))
         return false;
-    out->error = stream->reported;
+    if (stream->reported != 0)
+        out->error = stream->reported;
     return true;
 }
 

@@ -11,4 +11,8 @@
  * (before Linux 5.4) does not say all of it. */
 bool vt_tcp_info_read(int fd, vital_evidence *out);
 
+/* Why the system would send nothing from this connection's address to its peer's, as an
+ * errno: the address is not ours any more, there is no route. 0 if it would. */
+int vt_tcp_no_way(int fd);
+
 #endif

@@ -114,6 +114,37 @@ static void a_router_that_reports_is_quoted(void **state)
     assert_non_null(strstr(client.verdict.text, "a router says: No route to host"));
 }
 
+static void what_our_own_system_cannot_send_is_known_after_three_seconds(void **state)
+{
+    (void)state;
+    vital_evidence down = {.known = true,
+                           .window_bytes = 65536,
+                           .unsent_bytes = 14,
+                           .probes = 3,
+                           .error = ENETUNREACH};
+    open_and_beat();
+    assert_int_equal(look_until_closed(down), 3 * S);
+    assert_log(&client, "doubtful SILENT");
+    assert_string_equal(client.verdict.text,
+                        "No answer to our ping for 3 s, and nothing else was heard: our own system "
+                        "has no way to send it (Network is unreachable).");
+}
+
+static void an_address_that_is_ours_no_more_is_said_in_words(void **state)
+{
+    (void)state;
+    vital_evidence moved = {.known = true,
+                            .window_bytes = 65536,
+                            .unsent_bytes = 14,
+                            .probes = 3,
+                            .error = EADDRNOTAVAIL};
+    open_and_beat();
+    look_until_closed(moved);
+    assert_log(&client, "doubtful SILENT");
+    assert_non_null(
+        strstr(client.verdict.text, ": the address that we spoke from is ours no more."));
+}
+
 static void a_program_whose_host_is_up_gets_three_limits_and_is_asked_again(void **state)
 {
     (void)state;
@@ -265,6 +296,31 @@ static void the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us(void 
     assert_int_equal(stats.detection.count, 1);
     assert_int_equal(stats.detection.sum_us, now.now_us - open_us);
     client.policy.stats = NULL;
+}
+
+static void so_is_a_peer_that_talks_while_not_even_a_beat_can_leave(void **state)
+{
+    (void)state;
+    static const char large[100 * 1000];
+    vital_policy policy = usual_client;
+    policy.heartbeat.interval_ms = 2000;
+    policy.heartbeat.answer_ms = 0;
+    open_pair(policy, usual_server);
+    vital_engine_evidence(client.engine, &TAKEN);
+    client.room = 0;
+    vital_bytes message = {large, sizeof large};
+    assert_int_equal(vital_engine_send(client.engine, now, VITAL_BINARY, message), 0);
+    settle(&client);
+    int64_t offered_us = now.now_us;
+    while (client.closed == 0) {
+        pass(2 * S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        int64_t until_us = now.now_us + 1900 * MS;
+        look_until(until_us, retransmitted(6));
+        pass(until_us - now.now_us);
+    }
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+    assert_in_range(now.now_us - offered_us, 10 * S, 14 * S);
 }
 
 static void but_if_the_answer_alone_was_lost_it_is_not(void **state)
@@ -472,6 +528,8 @@ int main(void)
         TEST(there_is_a_doubt_before_the_verdict_however_late_the_first_look),
         TEST(a_beat_that_the_kernel_doubts_counts_as_late_too),
         TEST(a_router_that_reports_is_quoted),
+        TEST(what_our_own_system_cannot_send_is_known_after_three_seconds),
+        TEST(an_address_that_is_ours_no_more_is_said_in_words),
         TEST(a_program_whose_host_is_up_gets_three_limits_and_is_asked_again),
         TEST(a_limit_that_was_given_is_not_stretched),
         TEST(a_program_that_wakes_up_in_time_is_forgiven),
@@ -482,6 +540,7 @@ int main(void)
         TEST(what_was_not_tried_often_enough_is_waited_for),
         TEST(without_evidence_the_verdict_says_less),
         TEST(a_peer_that_talks_and_hears_nothing_is_deaf),
+        TEST(so_is_a_peer_that_talks_while_not_even_a_beat_can_leave),
         TEST(the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us),
         TEST(but_if_the_answer_alone_was_lost_it_is_not),
         TEST(a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow),

@@ -73,6 +73,32 @@ static void but_if_nobody_answers_the_probes_it_is_gone(void **state)
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
 }
 
+static void what_our_own_system_cannot_send_is_nobody_elses_fault(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.unsent_bytes = 14;
+    now.probes = 1;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    now.probes = 2;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_HOMELESS);
+    assert_false(vt_evidence_early(&now, 2999 * 1000));
+    assert_true(vt_evidence_early(&now, 3000 * 1000));
+}
+
+static void but_what_does_not_fit_into_the_window_waits_for_the_peer(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.window_bytes = 500;
+    now.unsent_bytes = 501;
+    now.probes = 3;
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    now.unsent_bytes = 14;
+    now.unacked_packets = 1; /* and what is on its way is no proof either */
+    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+}
+
 static void before_the_limit_it_takes_eight_times_and_three_seconds(void **state)
 {
     (void)state;
@@ -94,6 +120,8 @@ int main(void)
         cmocka_unit_test(progress_before_a_beat_is_seen_between_two_looks),
         cmocka_unit_test(a_window_that_is_shut_is_a_program_that_does_not_read),
         cmocka_unit_test(but_if_nobody_answers_the_probes_it_is_gone),
+        cmocka_unit_test(what_our_own_system_cannot_send_is_nobody_elses_fault),
+        cmocka_unit_test(but_what_does_not_fit_into_the_window_waits_for_the_peer),
         cmocka_unit_test(before_the_limit_it_takes_eight_times_and_three_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

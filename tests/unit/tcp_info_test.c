@@ -70,6 +70,19 @@ static void a_peer_that_does_not_read_shuts_its_window(void **state)
     close(listener);
 }
 
+static void a_system_that_could_send_gives_no_reason_why_not(void **state)
+{
+    (void)state;
+    vt_address bound;
+    int listener = listen_on_loopback(&bound);
+    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(vt_tcp_no_way(one), 0); /* to nobody: there is nothing to ask */
+    assert_int_equal(connect(one, &bound.any, bound.size), 0);
+    assert_int_equal(vt_tcp_no_way(one), 0);
+    close(one);
+    close(listener);
+}
+
 static void what_is_no_connection_tells_nothing(void **state)
 {
     (void)state;
@@ -94,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_tells_what_is_acknowledged_and_when_it_last_heard),
         cmocka_unit_test(a_peer_that_does_not_read_shuts_its_window),
+        cmocka_unit_test(a_system_that_could_send_gives_no_reason_why_not),
         cmocka_unit_test(what_is_no_connection_tells_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
