@@ -1,4 +1,5 @@
 """Every fault on a real network path, many worlds at a time; see ./run."""
+import collections
 import concurrent.futures
 import datetime
 import os
@@ -46,10 +47,12 @@ class Attention:
 
 
 class Lab:
-    def __init__(self, faults, runs, at_once):
+    def __init__(self, faults, runs, at_once, writes):
         self.faults = faults
         self.runs = runs
         self.at_once = at_once
+        self.writes = writes
+        self.began = time.monotonic()
         self.attention = Attention()
         self.done = []
         self.told = time.monotonic()
@@ -65,6 +68,7 @@ class Lab:
                 for future in concurrent.futures.as_completed(futures):
                     self.report(future.result(), len(trials))
             except KeyboardInterrupt:
+                self.interrupted(len(trials))
                 os._exit(130)  # the first process of a world apart: all of it ends
 
     def play(self, trial):
@@ -88,6 +92,16 @@ class Lab:
         sys.stdout.flush()
 
 
+    def interrupted(self, count):
+        print(f"\nInterrupted after {len(self.done)} of {count} runs\n\n" + table(self.rows()),
+              flush=True)
+        if self.writes:
+            write_report(self, f"interrupted after {len(self.done)} of {count} runs")
+
+    def rows(self):
+        return [row(fault, self.done) for fault in self.faults]
+
+
 def share(part, whole):
     return "-" if not whole else f"{100 * part / whole:.1f} %".replace("100.0", "100")
 
@@ -101,19 +115,24 @@ def spread(times):
     return f"{statistics.median(times):.2f} / {late:.2f} / {times[-1]:.2f}"
 
 
-COLUMNS = ("fault", "runs", "passed", "named", "client saw it", "server saw it", "bound", "back",
-           "beats", "disturbed")
+def words(names):
+    """Each verdict, and how often."""
+    counts = collections.Counter(names).most_common()
+    return ", ".join(f"{name} {count}" for name, count in counts) or "-"
+
+
+COLUMNS = ("fault", "runs", "passed", "named", "client says", "after", "server says", "after",
+           "bound", "back after", "beats", "disturbed")
 
 
 def row(fault, trials):
-    def times(end):
-        return [trial.verdicts[end][1] for trial in trials if end in trial.verdicts]
-
     mine = [trial for trial in trials if trial.fault is fault]
-    trials = mine
+    said = [zip(*(trial.verdicts[end] for trial in mine if end in trial.verdicts))
+            for end in ("client", "server")]
+    client, server = (tuple(both) or ((), ()) for both in said)
     return (fault.name, len(mine), sum(not trial.wrong for trial in mine),
             share(sum(trial.named for trial in mine), len(mine)),
-            spread(times("client")), spread(times("server")),
+            words(client[0]), spread(client[1]), words(server[0]), spread(server[1]),
             f"{fault.within_s:g}" if fault.within_s else "none may",
             spread([trial.back_s for trial in mine if trial.back_s is not None]),
             sum(trial.beats for trial in mine), sum(trial.disturbed for trial in mine))
@@ -129,16 +148,17 @@ def table(rows):
                       *lines[1:]])
 
 
-def write_report(lab, took_s, rows):
+def write_report(lab, how_far):
+    took_s = time.monotonic() - lab.began
     REPORT.write_text(f"""# The lab's report
 
-`make lab RUNS={lab.runs}`, {datetime.date.today()}, {round(took_s / 60)} minutes: Linux \
+`make lab RUNS={lab.runs}`, {datetime.date.today()}, {how_far} in {round(took_s / 60)} minutes: Linux \
 {platform.release()}, {os.cpu_count()} processors, {lab.at_once} worlds at a time, beats every \
 {INTERVAL_S} s.
 What the columns mean, and how a fault is made: [lab.md](lab.md). Times are median / 99th
 percentile / maximum, in seconds.
 
-{table(rows)}
+{table(lab.rows())}
 """)
 
 
@@ -157,11 +177,11 @@ def why_not():
 
 
 def main():
-    words, runs = sys.argv[1:], int(os.environ.get("RUNS") or 1)
-    faults = [fault for fault in FAULTS if all(word in fault.name for word in words)
-              and (not fault.long or runs >= LONG_FROM or words)]
+    wanted, runs = sys.argv[1:], int(os.environ.get("RUNS") or 1)
+    faults = [fault for fault in FAULTS if all(word in fault.name for word in wanted)
+              and (not fault.long or runs >= LONG_FROM or wanted)]
     if not faults:
-        print("no fault has a name with " + " and ".join(words))
+        print("no fault has a name with " + " and ".join(wanted))
         print("0 passed, 1 failed")
         return 1
     problem = why_not()
@@ -169,13 +189,12 @@ def main():
         print(f"SKIPPED: the lab, {len(faults)} faults: {problem}")
         print(f"0 passed, 0 failed, {len(faults)} skipped")
         return 0
-    began = time.monotonic()
-    lab = Lab(faults, runs, int(os.environ.get("WORLDS") or AT_ONCE))
+    lab = Lab(faults, runs, int(os.environ.get("WORLDS") or AT_ONCE),
+              writes=runs >= LONG_FROM and not wanted)
     lab.run()
-    rows = [row(fault, lab.done) for fault in faults]
-    print("\n" + table(rows))
-    if runs >= LONG_FROM and not words:
-        write_report(lab, time.monotonic() - began, rows)
+    print("\n" + table(lab.rows()))
+    if lab.writes:
+        write_report(lab, f"all {len(lab.done)} runs")
         print(f"\nwritten: {REPORT}")
     failed = sum(1 for trial in lab.done if trial.wrong)
     print(f"{len(lab.done) - failed} passed, {failed} failed")

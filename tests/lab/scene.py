@@ -115,12 +115,13 @@ class Scene:
         self.server.expect("open", OPEN_S, id=1)
         self.say()
         self.arrive(OPEN_S)
-        until = time.monotonic() + OPEN_S
+        interval_s = self.fault.interval_s
+        until = time.monotonic() + interval_s + OPEN_S
         while not self.have_beaten():
             if time.monotonic() > until:
-                raise Failure(f"nobody has beaten within {OPEN_S} s")
+                raise Failure(f"nobody has beaten within {interval_s + OPEN_S} s")
             time.sleep(EVERY_S)
-        time.sleep(INTERVAL_S * self.chance.random())
+        time.sleep(interval_s * self.chance.random())
 
     def have_beaten(self):
         """Whether somebody has, if anybody ever does."""

@@ -41,8 +41,9 @@ class Trial:
     def live(self, scene):
         try:
             scene.begin()
-            began = time.monotonic()
+            began, busy_s = time.monotonic(), scene.world.busy_s
             self.fault.do(scene)
+            began += scene.world.busy_s - busy_s
             if self.fault.client == () == self.fault.server:
                 self.endure(scene)
             else:
@@ -73,7 +74,7 @@ class Trial:
         except TooLate:
             self.wrong.append(f"the {end} has seen nothing within {until - began:.0f} s")
             return False
-        name, after_s = name_of(verdict), verdict["at"] - began
+        name, after_s = name_of(verdict), max(0, verdict["at"] - began)
         self.verdicts[end] = (name, after_s)
         if after_s > self.fault.within_s:
             self.wrong.append(f"the {end} has seen it after {after_s:.2f} s, and not within "

@@ -17,6 +17,7 @@ what belongs to none is dropped before it could leave untranslated (invalid), an
 comes for a mapping that is gone is not answered by the NAT's own TCP (strangers).
 """
 import subprocess
+import time
 
 import crooked
 from isolation import within
@@ -105,6 +106,7 @@ class World:
         little data Reno is as good as Linux's usual cubic, and is allowed everywhere."""
         self.name = name
         self.cable = None
+        self.busy_s = 0  # with commands, until now
         try:
             run("ip", "-batch", "-", told=(BEGINNING + ("" if late_s else CABLE)).format(name))
             if late_s:
@@ -139,7 +141,11 @@ class World:
         return ("nsenter", f"--net=/run/netns/{self.name}-{place}", "--", *command)
 
     def run(self, place, *command):
-        return run(*self.inside(place, *command))
+        began = time.monotonic()
+        try:
+            return run(*self.inside(place, *command))
+        finally:
+            self.busy_s += time.monotonic() - began
 
     def within(self, place, function, *arguments):
         return within(f"{self.name}-{place}", function, *arguments)
