@@ -75,8 +75,12 @@ bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
     heart->heard_us = clock.now_us;
     begin_silence(heart, clock);
     bool doubted = heart->health == VITAL_DOUBTFUL;
-    if (doubted)
+    if (doubted && heart->held_awake_us != 0) {
+        /* That the peer is heard before it has heard us says nothing yet: our kernel
+         * tries again only after a pause as long as it has tried in vain. */
+        heart->left_awake_us = awake_us(clock);
         heart->held_awake_us = 0;
+    }
     heart->health = VITAL_ALIVE;
     return doubted;
 }

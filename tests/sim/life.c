@@ -634,6 +634,7 @@ static void begin(sim_life *life)
     make_network(life);
     life->start_us = vt_sim_now_us(life->sim);
     life->calm_us = life->start_us + options->span_us;
+    sim_crowd_init(&life->crowd);
     life->last_fault_us = INT64_MIN;
     life->server_process = undisturbed(SERVER_HOST);
     life->proxy_process = undisturbed(PROXY_HOST);

@@ -14,12 +14,13 @@
 
 #include <vital/vital.h>
 
+#include "crowd.h"
 #include "net.h"
 #include "plan.h"
 #include "proxy.h"
 #include "rogue.h"
 
-enum { SIM_PROCESSES_MOST = 32, SIM_PROBLEM_BYTES = 256 };
+enum { SIM_PROCESSES_MOST = 240, SIM_PROBLEM_BYTES = 256 };
 
 /* What the world is like beside its faults; each may be left out.
  * name, word for --without, what it is */
@@ -94,6 +95,7 @@ typedef struct sim_watched {
     bool trusted; /* the other end is one of ours, too */
     bool text;    /* it beats by text */
     bool doubtful;
+    bool crowded;               /* it counts as late in the crowd */
     uint64_t accepted_in_doubt; /* messages accepted when the doubt began */
     int64_t relieved_us;        /* when it last ended, or began */
     int64_t opened_us;
@@ -138,6 +140,7 @@ struct sim_life {
     sim_result result;
     vt_sim *sim;
     sim_net net;
+    sim_crowd crowd;
     vt_sim_network network;
     size_t memory_bytes; /* that the library held before */
     bool has[SIM_FEATURE_COUNT];

@@ -721,9 +721,12 @@ static void accept_calls(sim_listener *listener)
     vt_list *link;
     while ((link = vt_list_take(&listener->backlog)) != NULL) {
         sim_stream *stream = VT_LIST_OWNER(link, sim_stream, waiting);
-        vt_address nobody = {.size = sizeof nobody.in, .in = {.sin_family = AF_INET}};
+        vt_address caller = {.size = sizeof caller.in, .in = {.sin_family = AF_INET}};
+        const vt_sim_network *network = sim_of(listener->base.loop)->sim->clockwork.network;
+        if (network->caller != NULL && stream->socket.wire != NULL)
+            network->caller(network->owner, sim_tcp_path(&stream->socket), &caller);
         listener->backlog_count--;
-        listener->base.accepted(listener->base.owner, &stream->base, &nobody);
+        listener->base.accepted(listener->base.owner, &stream->base, &caller);
         if (stream->base.events != NULL)
             want_delivery(stream);
         if (listener->base.accepted == NULL)

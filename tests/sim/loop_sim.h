@@ -46,7 +46,8 @@ typedef struct vt_sim_network {
     vt_sim_fate (*carry)(void *owner, void *path, vt_sim_end from, size_t size);
     /* Whether what is about to arrive still does. */
     bool (*passes)(void *owner, void *path, vt_sim_end from);
-    void (*close)(void *owner, void *path); /* the wire is gone */
+    void (*close)(void *owner, void *path);                   /* the wire is gone */
+    void (*caller)(void *owner, void *path, vt_address *out); /* of IPv4; NULL: 0.0.0.0 */
 
     /* What applications write and read, and when by their own account, for who
      * watches; may be NULL. `all`: the kernel took all that it was given; so it is

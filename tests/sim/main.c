@@ -89,7 +89,7 @@ static const char *complete(struct settings *settings)
         return "--without has a word that is no feature; --list tells them";
     if (settings->clients < 1 || settings->processes < 1 ||
         settings->processes > SIM_PROCESSES_MOST || !(settings->hours > 0))
-        return "there must be clients, up to 32 processes, and some time";
+        return "there must be clients, up to 240 processes, and some time";
     if (!(settings->fault_every_s > 0) || settings->beat_s < 0 || settings->naive < 0 ||
         settings->jobs < 1 || settings->jobs > JOBS_MOST)
         return "a number is too small, or too large";

@@ -53,6 +53,15 @@ static void *open_path(void *owner, vt_sim_wire *wire, vital_loop *from, const v
     return path;
 }
 
+/* Each host has an address of its own, whichever NAT is in between. */
+static void tell_caller(void *owner, void *user, vt_address *out)
+{
+    const sim_net *net = owner;
+    const sim_path *path = user;
+    uint32_t host = (uint32_t)(path->hosts[VT_SIM_CLIENT] - net->hosts);
+    out->in.sin_addr.s_addr = htonl(0x0a010000 + host);
+}
+
 static void close_path(void *owner, void *user)
 {
     sim_net *net = owner;
@@ -202,6 +211,7 @@ const vt_sim_network sim_net_template = {
     .carry = carry,
     .passes = passes,
     .close = close_path,
+    .caller = tell_caller,
     .wrote = sim_seen_wrote,
     .told = sim_seen_told,
     .read = sim_seen_read,

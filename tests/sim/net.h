@@ -15,7 +15,7 @@
 #include "loop_sim.h"
 #include "seen.h"
 
-enum { SIM_HOSTS = 64 };
+enum { SIM_HOSTS = 256 };
 
 /* How whoever does not know a connection answers its packets. */
 typedef enum sim_answer { SIM_SILENCE, SIM_RESETS, SIM_ICMP } sim_answer;
@@ -58,7 +58,7 @@ typedef struct sim_net {
     int64_t jitter_us; /* of each packet */
     int loss_per_mille;
     sim_host hosts[SIM_HOSTS];
-    unsigned host_of_process[256];
+    unsigned host_of_process[1024];
     vt_list paths; /* in the order in which they were opened */
     size_t count;
     uint64_t opened;

@@ -35,6 +35,7 @@ enum {
     SLACK_US = SECOND_US / 4,  /* the wheel's tick, and a send that waits for room */
     UNNOTICED_US = 100 * 1000, /* of our own lateness, in two stops */
     MEMORY_A_CONNECTION = 16 * 1024,
+    MEMORY_A_PROCESS = 96 * 1024,
     MEMORY_BESIDE = 4 * 1024 * 1024,
 };
 
@@ -49,6 +50,24 @@ static int64_t later(int64_t one, int64_t other)
 }
 
 /* ------------------------------------------------------------- opening and doubt */
+
+/* Where many wait, some are put off, and spared. */
+static int64_t put_off_us(const sim_watched *watched)
+{
+    enum { MOST_US = 31 * SECOND_US, MANY = 50 };
+    bool many = watched->life->options->processes >= MANY;
+    return watched->end == VT_SIM_SERVER && many ? MOST_US : 0;
+}
+
+static void join_crowd(sim_watched *watched, bool late)
+{
+    sim_life *life = watched->life;
+    if (watched->end != VT_SIM_SERVER || watched->crowded == late)
+        return;
+    watched->crowded = late;
+    long host = watched->path->hosts[VT_SIM_CLIENT] - life->net.hosts;
+    sim_crowd_late(&life->crowd, (unsigned)host, late ? 1 : -1);
+}
 
 void sim_watch_open(sim_watched *watched)
 {
@@ -67,6 +86,7 @@ void sim_watch_open(sim_watched *watched)
     watched->doubtful = false;
     vt_list_init(&watched->link);
     vt_list_append(&life->open, &watched->link);
+    sim_crowd_open(&life->crowd, watched->end == VT_SIM_SERVER);
     sim_note(life, watched->name, "open");
 }
 
@@ -80,6 +100,7 @@ void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accept
 {
     vital_evidence info;
     watched->doubtful = health == VITAL_DOUBTFUL;
+    join_crowd(watched, watched->doubtful);
     watched->relieved_us = vt_sim_now_us(watched->life->sim);
     watched->accepted_in_doubt = accepted;
     sim_note(watched->life, watched->name, "%s", watched->doubtful ? "doubtful" : "alive");
@@ -95,6 +116,8 @@ void sim_watch_forget(sim_watched *watched)
 {
     if (watched->path == NULL)
         return;
+    join_crowd(watched, false);
+    sim_crowd_open(&watched->life->crowd, -(watched->end == VT_SIM_SERVER));
     watched->path->owners[watched->end] = NULL;
     sim_net_release(watched->path);
     watched->path = NULL;
@@ -211,10 +234,14 @@ static void judge_unanswered(const sim_watched *watched, const vital_verdict *ve
     /* While bytes leave slowly, and the beat with them, each of them is a sign. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
     /* So is what gets across, as the parts of a beat that asks again. */
-    int64_t most_us = 2 * LIMITS_MOST * answer_limit_us(&verdict->pulse);
+    int64_t most_us = 2 * LIMITS_MOST * answer_limit_us(&verdict->pulse) + put_off_us(watched);
     if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
         sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
                     watched->name, (double)quiet_us / SECOND_US, (double)most_us / SECOND_US);
+    if (watched->end == VT_SIM_SERVER && verdict->cause != VITAL_SLOW && left &&
+        !sim_crowd_allows(&life->crowd, vt_sim_now_us(life->sim), quiet_us))
+        sim_violate(life, "%s was given up after %.3f s, with %d others late", watched->name,
+                    (double)quiet_us / SECOND_US, life->crowd.late - 1);
     if (seen->unread > 0)
         sim_violate(life, "%s judged with %zu bytes unread", watched->name, seen->unread);
 }
@@ -312,6 +339,9 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
      * a busy callback moves our stamps, not those of its turn. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US) ||
                   sim_recent(life, watched->process->disturbed_us, interval_us(life));
+    /* Who was put off, talks and does not seem to hear us is asked again at once. */
+    waited |= put_off_us(watched) > 0 &&
+              sim_recent(life, watched->relieved_us, put_off_us(watched));
     if (silence_us < least_us && !waited)
         sim_violate(life, "%s beats after %.3f s of silence, before one was due", watched->name,
                     (double)silence_us / SECOND_US);
@@ -433,7 +463,8 @@ static bool notices_hole_late(const sim_watched *watched)
     if (info.rtt_us == 0) /* it was never measured */
         rto_us = SECOND_US;
     int64_t since_us = later(seen->left_us, seen->asked_us);
-    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + 2 * SECOND_US;
+    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + 2 * SECOND_US +
+                        put_off_us(watched);
 }
 
 /* Something that should have left has not, or somebody has not noticed. */
@@ -517,7 +548,7 @@ static void audit_away(const sim_client *client)
 static void audit_memory(sim_life *life)
 {
     size_t held = sim_memory_bytes() - life->memory_bytes;
-    size_t most = MEMORY_BESIDE +
+    size_t most = MEMORY_BESIDE + (size_t)life->options->processes * MEMORY_A_PROCESS +
                   (life->net.count + (size_t)life->client_count) * (size_t)MEMORY_A_CONNECTION;
     bool calm = !sim_recent(life, later(life->last_fault_us, life->start_us), SIM_HEALED_US / 2);
     if (calm && held > most)

@@ -445,6 +445,24 @@ static void when_the_others_are_heard_it_gets_a_new_limit(void **state)
     assert_log(&client, "doubtful SILENT");
 }
 
+static void who_is_heard_after_it_was_put_off_is_not_called_deaf_at_once(void **state)
+{
+    (void)state;
+    beat_in_a_late_crowd(0);
+    look_until(now.now_us + 12 * S, retransmitted(9));
+    assert_int_equal(counted.deferred, 1);
+    come_frame(&client, VT_OP_TEXT, "here I am");
+    int64_t heard_us = now.now_us;
+    while (client.closed == 0) {
+        pass(S);
+        come_frame(&client, VT_OP_TEXT, "still here");
+        while (client.closed == 0 && deadline(&client) <= now.now_us)
+            look(retransmitted(10));
+    }
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+    assert_true(now.now_us - heard_us >= 10 * S);
+}
+
 static void of_the_sample_a_program_is_asked_anew(void **state)
 {
     (void)state;
@@ -549,6 +567,7 @@ int main(void)
         CROWD_TEST(where_many_are_late_a_verdict_waits_for_ten_seconds),
         CROWD_TEST(who_is_heard_meanwhile_is_alive_and_counted),
         CROWD_TEST(when_the_others_are_heard_it_gets_a_new_limit),
+        CROWD_TEST(who_is_heard_after_it_was_put_off_is_not_called_deaf_at_once),
         CROWD_TEST(of_the_sample_a_program_is_asked_anew),
         CROWD_TEST(the_deaf_wait_too_and_are_asked_again),
         CROWD_TEST(who_shares_an_address_with_others_is_not_one_more),
