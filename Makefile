@@ -67,10 +67,14 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 		-Dc_args=-fno-sanitize-recover=all)
 	@tools/run-tests build-asan $(ONLY)
 
-tsan: ## the tests under ThreadSanitizer
+# What has more threads than one; all else is pure, or the same in the other builds.
+THREADED := loop stall threads web
+THREADED_TESTS := address loop loop_epoll network race resolver socket_loop tcp_info stall threads
+tsan: ## the tests that have threads, under ThreadSanitizer
 	@tools/bootstrap test
-	$(call compile,build-tsan,-Dwerror=true -Db_sanitize=thread)
-	@tools/run-tests build-tsan $(ONLY)
+	$(call compile,build-tsan,-Dwerror=true -Db_sanitize=thread,,\
+		$(if $(ONLY),,$(THREADED_TESTS:%=tests/%_test) vital))
+	@tools/run-tests build-tsan $(or $(ONLY),$(THREADED))
 
 clang: ## the tests, built with clang
 	@tools/bootstrap test clang

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import signal
 
-from case import DEFLATES, LARGEST, SILENT_S, SIZES, UNSILENT_S, Script
+from case import DEFLATES, LARGEST, SILENT_S, SIZES, UNSILENT_S, Script, without
 from children import check
 from links import FEATURES
 
@@ -304,7 +304,8 @@ def cases():
     for message in ("text", "binary"):
         for size in SIZES:
             yield Script(f"sends back {size} bytes of {message}",
-                         partial(mirrors, kind=message, size=size))
+                         partial(mirrors, kind=message, size=size),
+                         only_without=without(message, size))
         yield Script(f"takes {message} in fragments", partial(takes_fragments, kind=message))
     yield Script("answers a ping between fragments", answers_between_fragments)
     for size in (0, 1, 125):

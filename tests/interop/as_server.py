@@ -2,7 +2,7 @@
 import functools
 import signal
 
-from case import DEFLATES, LARGEST, SILENT_S, SIZES, UNSILENT_S, Script
+from case import DEFLATES, LARGEST, SILENT_S, SIZES, UNSILENT_S, Script, without
 from children import check
 
 COMPRESSED_FROM = 256  # bytes; and what would not become smaller goes as it is, too
@@ -206,7 +206,8 @@ def cases():
         for size in SIZES:
             as_is = size < COMPRESSED_FROM or message == "binary"  # which is random
             yield Script(f"echoes {size} bytes of {message}",
-                         partial(echoes, kind=message, size=size), needs=AS_IS if as_is else set())
+                         partial(echoes, kind=message, size=size),
+                         needs=AS_IS if as_is else set(), only_without=without(message, size))
         yield Script(f"takes {message} in fragments", partial(takes_fragments, kind=message),
                      needs={"fragment", *(AS_IS if message == "binary" else ())})
     yield Script("answers a ping between fragments", answers_between_fragments,

@@ -19,6 +19,9 @@ from relay import Relay
 LARGEST = 16 * 1024 * 1024
 SMALLER = (0, 1, 125, 126, 65535, 65536)  # where the length is written in another way
 SIZES = (*SMALLER, LARGEST)
+# It takes a second or more: text goes with and without compression, binary with and
+# without TLS.
+LARGEST_WITHOUT = {"text": {"tls"}, "binary": {"deflate"}}
 LARGE_S = 30  # patience with 16 MiB
 DEFLATES = (("fresh", ()), ("takeover", ("keep context",)), ("narrow", ("narrow windows",)))
 UNSILENT_S = 2  # 200 ms to the beat and 1 s to its answer would have passed
@@ -48,6 +51,11 @@ class Script:
     def suits(self, cannot, link):
         return not (self.needs & cannot or self.only_without & link.carries
                     or self.only_with - link.carries)
+
+
+def without(kind, size):
+    """The features that a link must not have for such a message."""
+    return LARGEST_WITHOUT[kind] if size == LARGEST else set()
 
 
 class Payload:

@@ -4,7 +4,7 @@ import functools
 import signal
 
 from as_client import hears_message, line
-from case import LARGEST, SIZES, SMALLER, Script
+from case import LARGEST, SIZES, SMALLER, Script, without
 from children import check
 
 IDLE_S = 2  # the proxy's patience
@@ -139,7 +139,8 @@ def cases(proxy):
     partial = functools.partial
     for kind, sizes in (("text", SMALLER), ("binary", SIZES)):
         for size in sizes:
-            yield Script(f"echoes {size} bytes of {kind}", partial(echoes, kind=kind, size=size))
+            yield Script(f"echoes {size} bytes of {kind}", partial(echoes, kind=kind, size=size),
+                         only_without=without(kind, size))
     for size in SMALLER:
         yield Script(f"echoes {size} bytes for vital connect", partial(connects, size=size))
     yield Script("hears and answers pings", passes_pings_on)
