@@ -5,12 +5,13 @@ import os
 import re
 import select
 import signal
+import subprocess
 import tempfile
 import threading
 
 from peers import (BINARY, CLOSE, PING, PONG, TEXT, ClosedPort, Listener, close_payload,
                    frame, header)
-from vital_process import DEADLINE, VitalCase
+from vital_process import DEADLINE, VITAL, Process, VitalCase
 
 QUICK = ("--retry-first", "20ms", "--retry-min", "10ms", "--retry-max", "50ms")
 
@@ -649,3 +650,34 @@ class Beats(ConnectCase):
         self.goodbye(beaten, other)
 
 
+class Network(ConnectCase):
+    """In a network of the client's own, which may be had without being root."""
+
+    def own_network(self, *words):
+        alone = ("unshare", "--map-root-user", "--net")
+        try:
+            subprocess.run(["ip", "-V"], check=True, capture_output=True)
+            subprocess.run([*alone, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.skipTest(f"needs ip and namespaces of its own: {error}")
+        process = Process(*alone, VITAL, *words)
+        self.addCleanup(self._end, process)
+        return process
+
+    def change(self, process, *words):
+        subprocess.run(["nsenter", "-t", str(process.pid), "-U", "-n", "--preserve-credentials",
+                        "ip", *words], check=True, timeout=DEADLINE)
+
+    def test_a_network_that_comes_up_ends_the_waiting(self):
+        client = self.own_network("connect", "--json", "--retry-first", "1ms", "--retry-min", "60s",
+                                  "--retry-max", "60s", "ws://192.0.2.7:9/")
+        self.assertLess(client.event("close")["retry_ms"], 60000)
+        self.assertEqual(client.event("close")["retry_ms"], 60000)
+        self.change(client, "address", "add", "192.0.2.1/24", "dev", "lo")
+        self.change(client, "link", "set", "lo", "up")
+        sooner = client.event("sooner")
+        self.assertEqual(sooner["why"], "network")
+        self.assertLessEqual(sooner["retry_ms"], 500)
+        again = client.event("close")
+        self.assertLess(again.at - sooner.at, 10)
+        self.interrupt(client)
