@@ -74,14 +74,46 @@ static void finish_drain(void *arg)
         restart_server(life, SECOND_US);
 }
 
+/* A server that says goodbye over a time, and which one it was. */
+typedef struct farewell {
+    sim_life *life;
+    uint64_t drains;
+    size_t here;
+    int64_t spread_us;
+} farewell;
+
+static void look_at_spread(void *arg)
+{
+    farewell *self = arg;
+    const sim_life *life = self->life;
+    if (life->draining && life->drains == self->drains && life->server_process.loop != NULL)
+        sim_watch_spread(self->life, self->here, self->spread_us);
+    sim_release(self);
+}
+
+/* Half of the time with an invitation, half of the time over some seconds. */
 static void drain_server(void *arg)
 {
     const strike *struck = arg;
     sim_life *life = struck->life;
+    const uint64_t pick = struck->fault->pick;
+    vital_drain drain = {.code = pick >> 34 & 1 ? 1001 : 1012, .reason = "restarting"};
+    if (pick >> 32 & 1) {
+        drain.retry_from_ms = (int)(pick % 30) * 1000;
+        drain.retry_within_ms = drain.retry_from_ms + (int)(1 + pick % 61) * 1000;
+    }
+    if (pick >> 33 & 1)
+        drain.spread_ms = 2000 + (int)(pick % 6000);
     life->draining = true;
+    life->drains++;
     disturb(life, &life->server_process, 10 * SECOND_US);
-    vital_server_drain(life->server, &(vital_drain){.code = 1012, .reason = "restarting"}, NULL,
-                       NULL);
+    if (drain.spread_ms > 0) {
+        farewell *self = sim_obtain(sizeof *self);
+        *self = (farewell){life, life->drains, vital_server_count(life->server),
+                           drain.spread_ms * INT64_C(1000)};
+        vt_sim_at(life->sim, vt_sim_now_us(life->sim) + self->spread_us / 2, look_at_spread, self);
+    }
+    sim_must(vital_server_drain(life->server, &drain, NULL, NULL) == 0);
     vt_sim_at(life->sim, vt_sim_now_us(life->sim) + 10 * SECOND_US, finish_drain, life);
 }
 

@@ -158,6 +158,7 @@ static void client_open(vital_conn *conn, bool resumed)
     sim_client *client = vital_user(conn);
     (void)resumed;
     check_return(client);
+    client->refusals = 0;
     sim_watch_open(&client->watched);
     client->echoed = 0;
 }
@@ -190,6 +191,20 @@ static void begin_attempt(void *arg)
         client->tries_awake_us = vt_sim_awake_us(life->sim) - SOON_US;
 }
 
+/* Who is asked to come back at some time does: written anew on purpose, from the
+ * grammar in docs/verdicts.md. That the attempt begins then is check_return()'s. */
+static bool check_invitation(const sim_client *client, const vital_verdict *verdict)
+{
+    int from_s, within_s;
+    const char *asks = strstr(verdict->reason, "retry in ");
+    if (asks == NULL || sscanf(asks, "retry in %d-%d s", &from_s, &within_s) != 2)
+        return false;
+    if (verdict->retry_ms < from_s * 1000 || verdict->retry_ms > within_s * 1000)
+        sim_violate(client->watched.life, "%s was asked to %s, and returns in %.3f s",
+                    client->watched.name, asks, (double)verdict->retry_ms / 1000);
+    return true;
+}
+
 /* By the retry table: a code or a status may have a window of its own, all else
  * is drawn by the backoff. */
 static void check_retry(sim_client *client, const vital_verdict *verdict)
@@ -197,8 +212,8 @@ static void check_retry(sim_client *client, const vital_verdict *verdict)
     enum { FIRST_MS = 2000, MIN_MS = 500, MAX_MS = 60 * 1000, STABLE_MS = 30 * 1000 };
     sim_life *life = client->watched.life;
     const char *name = client->watched.name;
-    bool window = verdict->cause == VITAL_REJECTED || verdict->code == 1012 ||
-                  verdict->code == 1013;
+    bool window = check_invitation(client, verdict) || verdict->cause == VITAL_REJECTED ||
+                  verdict->code == 1012 || verdict->code == 1013;
     bool stable = verdict->open_ms >= STABLE_MS && verdict->pulse.beats_answered > 0;
     if (verdict->retry_ms < 0 || verdict->retry_ms > (window ? 120 * 1000 : MAX_MS))
         sim_violate(life, "%s waits %" PRId64 " ms before the next attempt", name,
@@ -231,6 +246,16 @@ static void check_attempt(const sim_client *client, const vital_verdict *verdict
                     (double)took_us / SECOND_US, verdict->text);
 }
 
+/* Who comes when it was told to finds a place; or the next time, if others came before. */
+static void check_refusals(sim_client *client, const vital_verdict *verdict)
+{
+    enum { MOST = 5 };
+    client->refusals += verdict->status == 503;
+    if (client->refusals > MOST)
+        sim_violate(client->watched.life, "%s was told %d times to come back later",
+                    client->watched.name, client->refusals);
+}
+
 static void client_close(vital_conn *conn, const vital_verdict *verdict)
 {
     sim_client *client = vital_user(conn);
@@ -238,6 +263,7 @@ static void client_close(vital_conn *conn, const vital_verdict *verdict)
     sim_watch_verdict(&client->watched, verdict);
     account_for_messages(client, verdict);
     check_attempt(client, verdict);
+    check_refusals(client, verdict);
     client->tries_awake_us = INT64_MIN;
     if (verdict->open_ms >= 0)
         client->away_us = vt_sim_now_us(life->sim);
@@ -384,6 +410,7 @@ static void server_open(vital_conn *conn, bool resumed)
     snprintf(member->watched.name, sizeof member->watched.name, "server/%" PRIu64, ++life->members);
     vital_set_user(conn, member);
     sim_watch_open(&member->watched);
+    sim_watch_rate(life);
     const sim_host *from = member->watched.path->hosts[VT_SIM_CLIENT];
     member->watched.proxied = from == &life->net.hosts[PROXY_HOST];
     member->watched.trusted = from != &life->net.hosts[ROGUE_HOST];
@@ -484,9 +511,12 @@ void sim_start_server(void *arg)
         .user = life,
         .heartbeat = {.interval_ms = (int)life->options->interval_ms},
         /* A large message over a narrow, lossy link takes its time. */
-        .limits = {.connections = 4 * 1000 * 1000, .message_ms = 3600 * 1000},
+        .limits = {.connections = 4 * 1000 * 1000,
+                   .opens_per_s = life->options->opens_per_s,
+                   .message_ms = 3600 * 1000},
     };
     life->draining = false;
+    life->opens_due_us = 0;
     sim_must(vt_sim_loop_create(&process->loop, life->sim) == 0);
     sim_net_place(&life->net, process->loop, SERVER_HOST);
     if (vital_listen(&life->server, process->loop, &options) != 0)

@@ -50,6 +50,7 @@ typedef struct sim_options {
     int naive;           /* of another kind, for comparison: naive.h */
     int64_t span_us;     /* how long faults may come; then the world heals */
     int64_t interval_ms; /* of the heartbeat; 0: the default */
+    int opens_per_s;     /* that the server lets in; 0: the default */
     int loss_per_mille;  /* packets lost, if not drawn; -1 */
     unsigned features;   /* bit f: feature f may be there */
     bool quiet;          /* nobody says anything but beats */
@@ -126,6 +127,7 @@ typedef struct sim_client {
     int64_t retry_us;       /* when the next attempt is to begin; INT64_MIN: whenever */
     int64_t tries_awake_us; /* since when it tries, by vt_sim_awake_us(); INT64_MIN: unknown */
     int backoffs;           /* since it was last stable */
+    int refusals;           /* since it was last open: 503 */
     int longest_retries;    /* how often it was told to wait for just the longest time */
 } sim_client;
 
@@ -147,6 +149,8 @@ struct sim_life {
     sim_process server_process;
     vital_server *server;
     bool draining;
+    uint64_t drains;
+    int64_t opens_due_us; /* by when the server may have let in all that it has, at its rate */
     sim_process proxy_process;
     sim_proxy *proxy;
     sim_process rogue_process;
@@ -191,6 +195,10 @@ void sim_schedule_faults(sim_life *life);
 
 /* ---- watch.c */
 void sim_watch_open(sim_watched *watched);
+/* The server has let one in. */
+void sim_watch_rate(sim_life *life);
+/* Half of the time is over in which a server was to say goodbye to so many. */
+void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us);
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted);
 void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict);
 void sim_watch_forget(sim_watched *watched); /* its socket is gone, with its process */

@@ -29,6 +29,7 @@ struct settings {
     double hours;
     double fault_every_s;
     double beat_s;
+    int opens_per_s;
     double loss; /* of a hundred packets; less than 0: drawn */
     int no_faults;
     int quiet;
@@ -90,8 +91,8 @@ static const char *complete(struct settings *settings)
     if (settings->clients < 1 || settings->processes < 1 ||
         settings->processes > SIM_PROCESSES_MOST || !(settings->hours > 0))
         return "there must be clients, up to 240 processes, and some time";
-    if (!(settings->fault_every_s > 0) || settings->beat_s < 0 || settings->naive < 0 ||
-        settings->jobs < 1 || settings->jobs > JOBS_MOST)
+    if (!(settings->fault_every_s > 0) || settings->beat_s < 0 || settings->opens_per_s < 0 ||
+        settings->naive < 0 || settings->jobs < 1 || settings->jobs > JOBS_MOST)
         return "a number is too small, or too large";
     if (settings->loss > 50)
         return "--loss is of a hundred packets, and at most 50";
@@ -111,6 +112,7 @@ static sim_options options_of(const struct settings *settings, uint64_t seed)
         .naive = settings->naive,
         .span_us = (int64_t)(settings->hours * (double)HOUR_US),
         .interval_ms = (int64_t)(settings->beat_s * 1000),
+        .opens_per_s = settings->opens_per_s,
         .loss_per_mille = settings->loss < 0 ? -1 : (int)(settings->loss * 10),
         .features = settings->features,
         .quiet = settings->quiet,
@@ -153,6 +155,8 @@ static void print_command(const struct settings *settings, const sim_options *op
            (double)options->span_us / (double)HOUR_US);
     if (settings->fault_every_s != FAULT_EVERY_S)
         printf(" --fault-every %.6g", settings->fault_every_s);
+    if (options->opens_per_s > 0)
+        printf(" --opens-per-s %d", options->opens_per_s);
     if (options->interval_ms > 0)
         printf(" --beat %.6g", settings->beat_s);
     if (options->loss_per_mille >= 0)
@@ -346,6 +350,8 @@ int main(int argc, const char **argv)
          "processes that they are spread over", "COUNT"},
         {"hours", 'H', POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &settings.hours, 0,
          "virtual hours of each seed", "HOURS"},
+        {"opens-per-s", 0, POPT_ARG_INT, &settings.opens_per_s, 0,
+         "that the server lets in; the others are told when to come back", "N"},
         {"beat", 0, POPT_ARG_DOUBLE, &settings.beat_s, 0,
          "interval of the heartbeat, if not the default", "SECONDS"},
         {"quiet", 'q', POPT_ARG_NONE, &settings.quiet, 0, "nobody says anything but beats", NULL},

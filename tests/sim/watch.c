@@ -570,6 +570,34 @@ void sim_watch_audit(void *arg)
     vt_sim_at(life->sim, vt_sim_now_us(life->sim) + interval_us(life) / 5, sim_watch_audit, life);
 }
 
+/* ------------------------------------------------------------------- the server */
+
+/* The credit of two seconds, and then one in each part of a second. */
+void sim_watch_rate(sim_life *life)
+{
+    enum { CREDIT_US = 2 * SECOND_US };
+    int64_t now_us = vt_sim_now_us(life->sim);
+    if (life->options->opens_per_s == 0)
+        return;
+    life->opens_due_us = later(life->opens_due_us, now_us) + SECOND_US / life->options->opens_per_s;
+    if (life->opens_due_us > now_us + CREDIT_US + UNNOTICED_US)
+        sim_violate(life, "the server lets in more than %d a second", life->options->opens_per_s);
+}
+
+/* Of a crowd half is still there, but for who has left by himself. */
+void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us)
+{
+    enum { CROWD = 8 };
+    size_t left = 0;
+    for (vt_list *link = life->open.next; link != &life->open; link = link->next) {
+        const sim_watched *watched = VT_LIST_OWNER(link, sim_watched, link);
+        left += watched->end == VT_SIM_SERVER && !watched->path->seen[VT_SIM_SERVER].closes;
+    }
+    if (here >= CROWD && left < here / 4)
+        sim_violate(life, "of %zu connections %zu are left at half of a goodbye of %.3f s", here,
+                    left, (double)spread_us / SECOND_US);
+}
+
 /* -------------------------------------------------------------------- the end */
 
 /* Nobody is given up who would have been heard, if nothing went wrong. */
