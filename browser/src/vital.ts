@@ -122,6 +122,7 @@ export class Vital extends Target {
   private _delay = -1;
   /** Since it was last open. */
   private _attempts = 0;
+  /** When it was last tried; or when the server wants it to be, which no page hastens. */
   private declare _attemptAt: number;
   /** When an attempt or a goodbye has taken too long, or the next attempt is due. */
   private declare _deadline: number;
@@ -179,7 +180,7 @@ export class Vital extends Target {
     const size = sizeOf(data);
     const waiting = this.bufferedAmount;
     if (!this._queue._takes(size, waiting, this._policy.queue)) {
-      throw exception('QuotaExceededError', `The queue is full: ${waiting} + ${size} bytes`);
+      throw exception('QuotaExceededError', `Queue full: ${waiting} + ${size} bytes`);
     }
     if ((this._greeting || !this._queue._items.length) && this._sends()) this._give(data);
     else this._queue._push(data);
@@ -428,7 +429,7 @@ export class Vital extends Target {
     if (openMs >= policy.stable && (pulse!.beatsAnswered || !policy.message)) this._delay = -1;
     if (!final) {
       if (sleep || this._offline) retryMs = Infinity;
-      else if (high) retryMs = (low + host.random() * (high - low)) * 1000;
+      else if (high) this._attemptAt = now + (retryMs = (low + host.random() * (high - low)) * 1000);
       else {
         // Who finds a proven connection silent has waited long enough, and at a time
         // of its own: the delay counts, but is not waited for.

@@ -221,7 +221,7 @@ test('a full queue is an error that says so, and what does not fit is not accept
   const { vital } = connect(world, { queue: '1 KiB' });
   vital.send('x'.repeat(900));
   assert.throws(() => vital.send('y'.repeat(100)), {
-    name: 'QuotaExceededError', message: 'The queue is full: 900 + 100 bytes',
+    name: 'QuotaExceededError', message: 'Queue full: 900 + 100 bytes',
   });
   vital.send('z'.repeat(50));
   assert.deepEqual(vital.unsent.map((data: any) => data[0]), ['x', 'z']);

@@ -42,6 +42,22 @@ test('a timer that comes before the page\'s own news of the night convicts nobod
   assert.deepEqual(heard.verdicts, []);
 });
 
+test('whom a server has told when to come back does not come before, whatever the page does', () => {
+  const world = new World();
+  open(world);
+  world.advance(60_000);
+  world.socket.end(1012, 'restarting; retry in 40-60 s');
+  for (const what of ['wake', 'offline', 'online', 'wake'] as const) {
+    world.advance(12_000);
+    world.tell(what);
+    assert.equal(world.sockets.length, 1, what);
+  }
+  world.advance(1999);
+  assert.equal(world.sockets.length, 1);
+  world.advance(1);
+  assert.equal(world.sockets.length, 2, 'after 50 s');
+});
+
 test('a page that is back tries at once if it is away, but not more often than every ten seconds', () => {
   const world = new World();
   const heard = connect(world);
