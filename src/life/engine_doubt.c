@@ -142,7 +142,8 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding fi
     int64_t silent_us = clock.now_us - clock.stalled_us - engine->heart.still_awake_us;
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
     bool certain = vt_evidence_early(&engine->evidence, silent_us);
-    if (late || (doubted && certain))
+    bool overdue = late || (engine->unsure && engine->heart.limits > 1);
+    if (overdue || (doubted && certain))
         convict(engine, clock, VITAL_SILENT, finding);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);
@@ -158,6 +159,16 @@ static void wait_for_program(vital_engine *engine, vital_clock clock, vt_finding
         vt_engine_beat(engine, clock);
 }
 
+/* TCP has not sent again often enough to tell. Once it has, that was all that the limit
+ * had waited for. */
+static void wait_to_be_sure(vital_engine *engine, vital_clock clock)
+{
+    const bool more = vt_heartbeat_wait(&engine->heart, &engine->policy->heartbeat);
+    engine->unsure = true;
+    if (!more)
+        convict(engine, clock, VITAL_SILENT, VT_FOUND_UNSURE);
+}
+
 void vt_engine_look(vital_engine *engine, vital_clock clock, bool late)
 {
     vt_finding finding = vt_engine_find(engine);
@@ -171,12 +182,13 @@ void vt_engine_look(vital_engine *engine, vital_clock clock, bool late)
         break;
     case VT_FOUND_SHUT:
     case VT_FOUND_TAKEN:
+        engine->unsure = false;
         if (late)
             wait_for_program(engine, clock, finding);
         break;
     case VT_FOUND_UNSURE:
-        if (late && !vt_heartbeat_wait(&engine->heart, &engine->policy->heartbeat))
-            convict(engine, clock, VITAL_SILENT, finding);
+        if (late)
+            wait_to_be_sure(engine, clock);
         break;
     case VT_FOUND_NOTHING:
         if (late)

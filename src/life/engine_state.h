@@ -70,6 +70,7 @@ struct vital_engine {
     vital_evidence evidence; /* as last told */
     uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */
     bool told;               /* since the last tick */
+    bool unsure;             /* the last limit has passed, and that did not tell enough */
     vt_party party;
     vt_beat beat;
     vt_budget control; /* the peer's control frames */

@@ -200,6 +200,18 @@ static void a_host_that_dies_while_we_wait_for_its_program_is_gone(void **state)
     assert_log(&client, "SILENT");
 }
 
+static void what_the_limit_left_open_is_decided_as_soon_as_it_is_known(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    look_until(left_us + 10 * S, retransmitted(4)); /* as under BBR, whose next one is due */
+    assert_log(&client, "doubtful");
+    look(retransmitted(5));
+    assert_log(&client, "SILENT");
+    assert_in_range(now.now_us - left_us, 10 * S, 11 * S);
+}
+
 static void who_does_not_read_is_slow(void **state)
 {
     (void)state;
@@ -552,6 +564,7 @@ int main(void)
         TEST(a_limit_that_was_given_is_not_stretched),
         TEST(a_program_that_wakes_up_in_time_is_forgiven),
         TEST(a_host_that_dies_while_we_wait_for_its_program_is_gone),
+        TEST(what_the_limit_left_open_is_decided_as_soon_as_it_is_known),
         TEST(who_does_not_read_is_slow),
         TEST(behind_a_proxy_that_we_asked_nobody_knows_whose_program_it_is),
         TEST(bytes_that_get_across_before_the_beat_put_off_the_limit),
