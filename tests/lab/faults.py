@@ -29,6 +29,7 @@ SILENT, STUCK, DEAF, CUT, SLOW = (("SILENT",), ("STUCK",), ("DEAF",), ("CUT",), 
 LEFT = ("CLOSED_BY_PEER 4408",)  # the other end was sooner, and could say so
 TOLD = ("CLOSED_BY_PEER 1012",)
 NONE = ()
+ON_ITS_WAY = "nobody acknowledges it"  # the beat, when its way was taken: then TCP knows no more
 
 
 def nothing(scene):
@@ -44,7 +45,7 @@ class Fault:
     within_s: float = 0
     heal: typing.Callable = nothing  # before it the client need not come back
     lasts_s: float = 0  # of what must not be seen
-    says: str = ""  # in the client's sentence
+    says: str = ""  # in the client's sentence: a regular expression
     back_s: float = 10
     retry_s: tuple = (0, 3600)  # the pause that the verdict announces
     serve: tuple = ()
@@ -250,11 +251,11 @@ FAULTS = (
     Fault("ping eater, and beats by text", eat_pings(True, True), NONE, NONE, lasts_s=15,
           connect=("--beat-text", "heartbeat"), server_beat_s=0),
     Fault("address of the client changes", change_address, SILENT, SILENT, EARLY_S,
-          says="the address that we spoke from is ours no more"),
+          says=f"the address that we spoke from is ours no more|{ON_ITS_WAY}"),
     Fault("hole for packets over 1200 bytes", hole_for_large, DEAF, None, INTERVAL_S + STRANGER_S + 1,
           heal=heal),
     Fault("link of the client down", unplug, SILENT, SILENT, EARLY_S, heal=plug,
-          says="Network is unreachable"),
+          says=f"no way to send it .Network is unreachable.|{ON_ITS_WAY}"),
     Fault("router says: host unreachable", unreachable("host-unreachable"), SILENT, SILENT,
           EARLY_S, heal=heal, says="No route to host"),
     Fault("router says: network unreachable", unreachable("net-unreachable"), SILENT, SILENT,

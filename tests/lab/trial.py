@@ -1,6 +1,7 @@
 """One run: a fault between a client and a server, and what was wrong with what they made of it."""
 import dataclasses
 import random
+import re
 import time
 import traceback
 
@@ -89,7 +90,7 @@ class Trial:
 
     def check_words(self, verdict):
         low_s, high_s = self.fault.retry_s
-        if self.fault.says not in verdict["text"]:
+        if not re.search(self.fault.says, verdict["text"]):
             self.wrong.append(f"nothing is said of {self.fault.says!r}: {verdict['text']}")
         if not low_s * 1000 <= verdict["retry_ms"] <= high_s * 1000:
             self.wrong.append(f"the next attempt is announced in {verdict['retry_ms']} ms")
