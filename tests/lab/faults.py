@@ -11,7 +11,7 @@ import typing
 
 import proxies
 from scene import INTERVAL_S
-from world import CLIENT_ADDRESS, SERVER_ADDRESS
+from world import CLIENT_ADDRESS, NAT_ADDRESS
 
 ANSWER_S = 6.5  # that vital adapts to on a path without delay, of which Linux asks 31 times 0.2 s
 AT_ONCE_S = 1
@@ -134,7 +134,7 @@ def unplug(scene):
 
 def plug(scene):
     scene.world.run("client", "ip", "link", "set", "eth0", "up")
-    scene.world.run("client", "ip", "route", "replace", "default", "via", "10.201.1.1")
+    scene.world.run("client", "ip", "route", "replace", "default", "via", NAT_ADDRESS)
 
 
 def unreachable(kind):
@@ -252,8 +252,8 @@ FAULTS = (
           connect=("--beat-text", "heartbeat"), server_beat_s=0),
     Fault("address of the client changes", change_address, SILENT, SILENT, EARLY_S,
           says=f"the address that we spoke from is ours no more|{ON_ITS_WAY}"),
-    Fault("hole for packets over 1200 bytes", hole_for_large, DEAF, None, INTERVAL_S + STRANGER_S + 1,
-          heal=heal),
+    Fault("hole for packets over 1200 bytes", hole_for_large, DEAF, None,
+          INTERVAL_S + STRANGER_S + 1, heal=heal),
     Fault("link of the client down", unplug, SILENT, SILENT, EARLY_S, heal=plug,
           says=f"no way to send it .Network is unreachable.|{ON_ITS_WAY}"),
     Fault("router says: host unreachable", unreachable("host-unreachable"), SILENT, SILENT,

@@ -152,9 +152,9 @@ def write_report(lab, how_far):
     took_s = time.monotonic() - lab.began
     REPORT.write_text(f"""# The lab's report
 
-`make lab RUNS={lab.runs}`, {datetime.date.today()}, {how_far} in {round(took_s / 60)} minutes: Linux \
-{platform.release()}, {os.cpu_count()} processors, {lab.at_once} worlds at a time, beats every \
-{INTERVAL_S} s.
+`make lab RUNS={lab.runs}`, {datetime.date.today()}, {how_far} in {round(took_s / 60)} minutes: \
+Linux {platform.release()}, {os.cpu_count()} processors, {lab.at_once} worlds at a time, beats \
+every {INTERVAL_S} s.
 What the columns mean, and how a fault is made: [lab.md](lab.md). Times are median / 99th
 percentile / maximum, in seconds.
 

@@ -100,8 +100,8 @@ class Scene:
             environment = {"LD_PRELOAD": SUSPENDED, "LAB_SUSPENDED_S": str(self.fault.suspends_s)}
         self.client = self.start(
             "client", "client", VITAL, "connect", "--json", "--beat",
-            seconds(self.fault.client_beat_s), "--open-within", "2s", "--retry-first", "200ms", "--retry-min", "200ms",
-            "--retry-max", "1s", *self.fault.connect,
+            seconds(self.fault.client_beat_s), "--open-within", "2s", "--retry-first", "200ms",
+            "--retry-min", "200ms", "--retry-max", "1s", *self.fault.connect,
             f"ws://{SERVER_ADDRESS}:{PORT}/", environment=environment)
 
     def begin(self):
