@@ -349,7 +349,23 @@ void vital_stats_add(vital_stats *sum, const vital_stats *more);
 
 /* --------------------------------------------------------------------- loop */
 
+/* What a loop waits with. */
+typedef enum vital_backend {
+    VITAL_BACKEND_AUTO,  /* whichever is better here, of those that work */
+    VITAL_BACKEND_EPOLL, /* epoll(7) */
+    /* io_uring(7), from Linux 6.1 on. Such a loop stays with the thread that first
+     * steps it. VITAL_EUNSUPPORTED if vital was built without it; VITAL_ESYSTEM where
+     * the system has none (errno ENOSYS) or forbids it (EPERM). */
+    VITAL_BACKEND_URING,
+} vital_backend;
+
+typedef struct vital_loop_options {
+    vital_backend backend;
+} vital_loop_options;
+
 int vital_loop_create(vital_loop **out);
+int vital_loop_create_with(vital_loop **out, const vital_loop_options *options);
+const char *vital_loop_backend(const vital_loop *loop); /* "epoll" or "io_uring" */
 /* Ends all that runs on it at once, without callbacks. Accepts NULL. */
 void vital_loop_destroy(vital_loop *loop);
 

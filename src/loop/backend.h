@@ -67,6 +67,7 @@ typedef struct vt_backend {
 } vt_backend;
 
 extern const vt_backend vt_backend_epoll;
+extern const vt_backend *const vt_backend_uring; /* NULL: built without liburing */
 
 struct vital_loop {
     const vt_backend *backend;

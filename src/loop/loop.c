@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend.h"
 #include "histogram.h"
@@ -81,7 +82,30 @@ fail_lock:
 
 int vital_loop_create(vital_loop **out)
 {
-    return out == NULL ? VITAL_EINVAL : vt_loop_create(out, &vt_backend_epoll, NULL);
+    return vital_loop_create_with(out, NULL);
+}
+
+int vital_loop_create_with(vital_loop **out, const vital_loop_options *options)
+{
+    vital_backend backend = options == NULL ? VITAL_BACKEND_AUTO : options->backend;
+    if (out == NULL)
+        return VITAL_EINVAL;
+    *out = NULL;
+    switch (backend) {
+    case VITAL_BACKEND_AUTO:
+    case VITAL_BACKEND_EPOLL:
+        return vt_loop_create(out, &vt_backend_epoll, NULL);
+    case VITAL_BACKEND_URING:
+        if (vt_backend_uring == NULL)
+            return VITAL_EUNSUPPORTED;
+        return vt_loop_create(out, vt_backend_uring, NULL);
+    }
+    return VITAL_EINVAL;
+}
+
+const char *vital_loop_backend(const vital_loop *loop)
+{
+    return loop->backend->name;
 }
 
 static void bury_the_dead(vital_loop *loop)
@@ -288,6 +312,14 @@ static int64_t promise_us(vital_loop *loop, int64_t until_us)
     return back_us < due_us ? back_us : due_us;
 }
 
+static int fail_to_wait(vital_loop *loop)
+{
+    const char *why = errno == EEXIST
+                          ? "a loop on io_uring stays with the thread that has first stepped it"
+                          : strerror(errno);
+    return vt_loop_fail(loop, VITAL_ESYSTEM, "waiting for events failed: %s", why);
+}
+
 int vital_loop_step(vital_loop *loop, int timeout_ms)
 {
     int64_t until_us = vt_loop_next_us(loop);
@@ -301,7 +333,7 @@ int vital_loop_step(vital_loop *loop, int timeout_ms)
     if (timeout_ms != 0)
         loop->due_us = promise_us(loop, until_us);
     if (loop->backend->wait(loop, until_us) != 0)
-        return vt_loop_fail(loop, VITAL_ESYSTEM, "waiting for events failed: %s", strerror(errno));
+        return fail_to_wait(loop);
     tell_resumed(loop);
     attend(loop);
     fire_timers(loop);

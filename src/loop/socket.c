@@ -15,6 +15,7 @@ enum {
     /* What the kernel takes beyond what is on its way. A beat can overtake what
      * waits with us, and nothing that waits there; two fragments keep it busy. */
     UNSENT_BYTES = 32 * 1024,
+    ERRORS_AT_ONCE = 64,
 };
 
 static int open_socket(const vt_address *address)
@@ -61,6 +62,15 @@ bool vt_socket_error_is_report(int error)
         return true;
     default:
         return false;
+    }
+}
+
+void vt_socket_drain_errors(int fd)
+{
+    struct msghdr nothing = {.msg_name = NULL};
+    for (int i = 0; i < ERRORS_AT_ONCE; i++) {
+        if (recvmsg(fd, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
     }
 }
 

@@ -24,6 +24,10 @@ int vt_socket_listen(const vt_address *on, bool share_port, vt_address *bound);
 /* Whether an ICMP message may be behind the errno (icmp(7)). */
 bool vt_socket_error_is_report(int error);
 
+/* Discards the messages behind such errnos, which are kept for whoever wants more
+ * (IP_RECVERR): as long as there are some, poll(2) reports an error. */
+void vt_socket_drain_errors(int fd);
+
 /* What an accepted socket needs besides. */
 void vt_socket_tune(int fd, int family);
 

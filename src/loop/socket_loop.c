@@ -56,7 +56,9 @@ void vt_socket_loop_finish(vt_socket_loop *loop)
     vt_timer_finish(&loop->feed, &loop->base);
     vt_resolver_destroy(loop->resolver);
     vt_network_close(&loop->network);
+    loop->resolver = NULL;
     close(loop->wake_fd);
+    loop->wake_fd = -1;
 }
 
 int64_t vt_socket_now_us(vital_loop *loop)

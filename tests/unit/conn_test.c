@@ -561,8 +561,8 @@ static void play(live *test, place where, deed what, bool server_acts)
              server_acts ? "server" : "client", DEED_NAMES[what], PLACES[where]);
     scene = (stage){.place = where, .deed = what, .server_acts = server_acts};
     test->loop = test->other = NULL;
-    assert_int_equal(vital_loop_create(&test->loop), 0);
-    assert_int_equal(vital_loop_create(&test->other), 0);
+    assert_int_equal(live_create_loop(&test->loop), 0);
+    assert_int_equal(live_create_loop(&test->other), 0);
     set_stage(test);
     step_until(test, scene.opens == 2 || scene.acted > 0, "both are open");
     if (scene.acted == 0)

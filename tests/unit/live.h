@@ -59,6 +59,19 @@ static inline int live_descriptors(void)
     return count;
 }
 
+/* With what these tests are to wait: $VITAL_BACKEND, "epoll" (as without it) or
+ * "uring". */
+static inline int live_create_loop(vital_loop **out)
+{
+    const char *named = getenv("VITAL_BACKEND");
+    bool uring = named != NULL && strcmp(named, "uring") == 0;
+    vital_loop_options options = {uring ? VITAL_BACKEND_URING : VITAL_BACKEND_EPOLL};
+    int error = vital_loop_create_with(out, &options);
+    if (error == VITAL_ESYSTEM)
+        print_error("no loop on %s: %s\n", uring ? "io_uring" : "epoll", strerror(errno));
+    return error;
+}
+
 /* -------------------------------------------------------------------- waiting */
 
 static inline void live_step(const live *test)
@@ -92,7 +105,7 @@ static inline int live_setup(void **state)
         return -1;
     test->descriptors = live_descriptors();
     snprintf(test->directory, sizeof test->directory, "/tmp/vital-test-XXXXXX");
-    if (mkdtemp(test->directory) == NULL || vital_loop_create(&test->loop) != 0)
+    if (mkdtemp(test->directory) == NULL || live_create_loop(&test->loop) != 0)
         return -1;
     *state = test;
     return 0;
@@ -118,7 +131,7 @@ static inline int live_teardown(void **state)
 
 static inline void live_add_loop(live *test)
 {
-    assert_int_equal(vital_loop_create(&test->other), 0);
+    assert_int_equal(live_create_loop(&test->other), 0);
 }
 
 static inline void assert_says(const char *sentence, const char *words)

@@ -157,11 +157,11 @@ static int start_all(void **state)
         .stalled = &beating_server.servers, .server_beat = &STRICT, .client_beat = &PATIENT};
     beating_clients = (arrangement){
         .stalled = &beating_clients.clients, .server_beat = &PATIENT, .client_beat = &STRICT};
-    if (vital_loop_create(&both_ends.servers.loop) != 0 ||
-        vital_loop_create(&beating_server.servers.loop) != 0 ||
-        vital_loop_create(&beating_server.clients.loop) != 0 ||
-        vital_loop_create(&beating_clients.servers.loop) != 0 ||
-        vital_loop_create(&beating_clients.clients.loop) != 0)
+    if (live_create_loop(&both_ends.servers.loop) != 0 ||
+        live_create_loop(&beating_server.servers.loop) != 0 ||
+        live_create_loop(&beating_server.clients.loop) != 0 ||
+        live_create_loop(&beating_clients.servers.loop) != 0 ||
+        live_create_loop(&beating_clients.clients.loop) != 0)
         return -1;
     both_ends.clients.loop = both_ends.servers.loop;
     start(&both_ends);

@@ -63,7 +63,7 @@ static void drain(void *arg)
 
 static void start(worker *self, const char *address)
 {
-    assert_int_equal(vital_loop_create(&self->loop), 0);
+    assert_int_equal(live_create_loop(&self->loop), 0);
     self->server = live_listen(
         self->loop, &(vital_listen_options){
                         .address = address,
@@ -152,7 +152,7 @@ static void *call(void *arg)
     int64_t give_up_ms = live_now_ms() + LIVE_PATIENCE_S * 1000;
     for (int i = 0; i < 20; i++) {
         self->seen = (witness){.opens = 0};
-        if (vital_loop_create(&self->loop) != 0)
+        if (live_create_loop(&self->loop) != 0)
             break;
         live_connect(self->loop, &(vital_connect_options){
                                      .url = self->url,
