@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends.h"
 #include "output.h"
 #include "proxies.h"
 
@@ -40,6 +41,8 @@ void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to)
          "(as the environment says)"},
         {"proxy-ca", 0, OPTION_TEXT, {.text = &to->proxy_tls.ca_file}, "FILE",
          "trust the certificates in this file (PEM) for a proxy of https://"},
+        {"backend", 0, OPTION_TEXT, {.text = &to->backend_name}, "NAME",
+         "what to wait with: epoll, uring, or auto (whichever is better here)"},
         {0},
     };
     /* clang-format on */
@@ -70,13 +73,16 @@ static int read_secret(client_settings *settings, const options_page *page, cons
 
 int client_check(client_settings *settings, const options_page *page)
 {
+    int result = backend_read(page, settings->backend_name, &settings->backend);
+    if (result != OPTIONS_READY)
+        return result;
     if (settings->user != NULL && settings->bearer != NULL)
         return options_complain(page, "--user and --bearer exclude each other");
     if (settings->bearer != NULL)
         return read_secret(settings, page, "bearer", settings->bearer);
     if (settings->user == NULL)
         return OPTIONS_READY;
-    int result = read_secret(settings, page, "user", settings->user);
+    result = read_secret(settings, page, "user", settings->user);
     settings->password = result == OPTIONS_READY ? strchr(settings->secret, ':') : NULL;
     if (settings->password != NULL)
         *settings->password++ = '\0';

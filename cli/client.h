@@ -27,6 +27,8 @@ typedef struct client_settings {
     const char *bearer;
     char secret[CLIENT_SECRET_BYTES]; /* a token, or a user's name and, after a NUL, */
     char *password;                   /* the password; NULL: none */
+    const char *backend_name;         /* as given; NULL: auto */
+    vital_backend backend;
 } client_settings;
 
 void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to);

@@ -21,6 +21,7 @@
 #include <vital/vital.h>
 
 #include "attend.h"
+#include "backends.h"
 #include "client.h"
 #include "exits.h"
 #include "lines.h"
@@ -356,8 +357,11 @@ static int run(connect_state *client)
 {
     vital_loop *loop = NULL;
     int error = lines_init(&client->lines, client->settings->message_bytes);
-    if (error == 0)
-        error = vital_loop_create(&loop);
+    if (error == 0 &&
+        backend_create_loop(&loop, client->settings->client.backend, &client->output) < 0) {
+        lines_finish(&client->lines);
+        return client->exit_code;
+    }
     client->signals = error == 0 ? signals_open(0) : -1;
     if (client->signals < 0) {
         output_problem(&client->output, "cannot start: %s",

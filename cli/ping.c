@@ -29,6 +29,7 @@
 #include <vital/vital.h>
 
 #include "attend.h"
+#include "backends.h"
 #include "client.h"
 #include "exits.h"
 #include "options.h"
@@ -442,8 +443,10 @@ static int run(ping_state *ping)
 {
     const ping_settings *settings = ping->settings;
     vital_loop *loop = NULL;
-    int error = vital_loop_create(&loop);
-    ping->signals = error < 0 ? -1 : signals_open(0);
+    int error = backend_create_loop(&loop, settings->client.backend, &ping->output);
+    if (error < 0)
+        return ping->exit_code;
+    ping->signals = signals_open(0);
     if (ping->signals < 0 || getrandom(ping->run, RUN_BYTES, 0) != RUN_BYTES) {
         output_problem(&ping->output, "cannot start: %s", strerror(errno));
         goto fail;

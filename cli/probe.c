@@ -26,6 +26,7 @@
 #include <vital/vital.h>
 
 #include "attend.h"
+#include "backends.h"
 #include "client.h"
 #include "exits.h"
 #include "options.h"
@@ -436,8 +437,10 @@ static void each_turn(void *user)
 static int run(probe_state *probe)
 {
     vital_loop *loop = NULL;
-    int error = vital_loop_create(&loop);
-    probe->signals = error < 0 ? -1 : signals_open(0);
+    int error = backend_create_loop(&loop, probe->settings->client.backend, &probe->output);
+    if (error < 0)
+        return probe->exit_code;
+    probe->signals = signals_open(0);
     if (probe->signals < 0 || getrandom(probe->nonce, NONCE_BYTES, 0) != NONCE_BYTES) {
         output_problem(&probe->output, "cannot start: %s", strerror(errno));
         goto fail;

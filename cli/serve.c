@@ -17,6 +17,7 @@
 
 #include <vital/vital.h>
 
+#include "backends.h"
 #include "exits.h"
 #include "options.h"
 #include "serve.h"
@@ -109,7 +110,8 @@ static void announce(serve_state *serve)
         const char *url = vital_server_url(serve->workers[0].servers[i]);
         if (serve->settings->json)
             output_event(&serve->output,
-                         json_pack("{s:s, s:o}", "event", "listening", "url", output_text(url)));
+                         json_pack("{s:s, s:o, s:s}", "event", "listening", "url", output_text(url),
+                                   "backend", vital_loop_backend(serve->workers[0].loop)));
         else
             output_line(&serve->output, "listening on %s", url);
     }
@@ -195,6 +197,15 @@ static int check(const serve_settings *settings, const options_page *page)
     return OPTIONS_READY;
 }
 
+static const char about[] =
+    "Echoes what it is sent, answers heartbeats and watches its clients' pulse, which\n"
+    "a page at / shows. There are /healthz and /metrics, too.";
+
+static const char after[] =
+    "SIGTERM or Ctrl-C drains: every connection is closed, then it ends with 0. A\n"
+    "second one ends it at once. SIGHUP reads the files of --cert, --key and\n"
+    "--client-ca again.\n";
+
 static int read_settings(cli_options *options, serve_settings *to, int argc, const char **argv)
 {
     /* clang-format off */
@@ -225,6 +236,8 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
         {"threads", 'n', OPTION_NUMBER,
          {.number = &to->threads, .least = 1, .most = THREADS_MOST}, "COUNT",
          "loops that share the port, each in its thread (1)"},
+        {"backend", 0, OPTION_TEXT, {.text = &to->backend_name}, "NAME",
+         "what loops wait with: epoll, uring, or auto (whichever is better here)"},
         {"max-message", 'm', OPTION_SIZE, {.size_bytes = &to->message_bytes}, "SIZE",
          "largest message (1MiB)"},
         {"max-connections", 0, OPTION_NUMBER,
@@ -257,15 +270,13 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
     /* clang-format on */
     const options_page page = {
         .command = program,
-        .about =
-            "Echoes what it is sent, answers heartbeats and watches its clients' pulse, which\n"
-            "a page at / shows. There are /healthz and /metrics, too.",
-        .after = "SIGTERM or Ctrl-C drains: every connection is closed, then it ends with 0. A\n"
-                 "second one ends it at once. SIGHUP reads the files of --cert, --key and\n"
-                 "--client-ca again.\n",
+        .about = about,
+        .after = after,
         .table = table,
     };
     int result = options_read(options, &page, argc, argv);
+    if (result == OPTIONS_READY)
+        result = backend_read(&page, to->backend_name, &to->backend);
     return result == OPTIONS_READY ? check(to, &page) : result;
 }
 

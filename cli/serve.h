@@ -55,6 +55,8 @@ typedef struct serve_settings {
     int opens_per_s; /* 0: the library's default */
     int threads;
     int drain_code;
+    const char *backend_name; /* as given; NULL: auto */
+    vital_backend backend;
     bool compress;
     bool demo;
     bool json;

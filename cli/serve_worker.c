@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends.h"
+
 enum {
     SPARE_BYTES = 1 << 20, /* of the send queue, for small messages */
     DEMO_BEAT_MS = 1000,   /* so that there is something to see */
@@ -76,11 +78,9 @@ int serve_worker_prepare(serve_state *serve, int number)
     worker->number = (size_t)number;
     worker->nobody.worker = worker;
     worker->servers_left = serve->listen_count;
-    int error = vital_loop_create(&worker->loop);
-    if (error < 0) {
-        output_problem(&serve->output, "%s", vital_strerror(error));
+    int error = backend_create_loop(&worker->loop, serve->settings->backend, &serve->output);
+    if (error < 0)
         return error;
-    }
     for (size_t i = 0; i < serve->listen_count; i++) {
         error = listen_on(worker, i,
                           number == 0 ? serve->settings->listen[i] : serve->addresses[i]);

@@ -80,34 +80,6 @@ fail_lock:
     return VITAL_ESYSTEM;
 }
 
-int vital_loop_create(vital_loop **out)
-{
-    return vital_loop_create_with(out, NULL);
-}
-
-int vital_loop_create_with(vital_loop **out, const vital_loop_options *options)
-{
-    vital_backend backend = options == NULL ? VITAL_BACKEND_AUTO : options->backend;
-    if (out == NULL)
-        return VITAL_EINVAL;
-    *out = NULL;
-    switch (backend) {
-    case VITAL_BACKEND_AUTO:
-    case VITAL_BACKEND_EPOLL:
-        return vt_loop_create(out, &vt_backend_epoll, NULL);
-    case VITAL_BACKEND_URING:
-        if (vt_backend_uring == NULL)
-            return VITAL_EUNSUPPORTED;
-        return vt_loop_create(out, vt_backend_uring, NULL);
-    }
-    return VITAL_EINVAL;
-}
-
-const char *vital_loop_backend(const vital_loop *loop)
-{
-    return loop->backend->name;
-}
-
 static void bury_the_dead(vital_loop *loop)
 {
     vt_list *link;

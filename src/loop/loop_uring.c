@@ -219,6 +219,7 @@ static int wait(vital_loop *base, int64_t until_us)
     if (vt_uring_wait(&loop->ring, wait_us) != 0)
         return -1;
     vt_loop_woke(base);
+    vt_uring_calm(&loop->ring); /* whatever comes from here on makes us busy */
     vt_uring_completion completion;
     while (vt_uring_take(&loop->ring, &completion))
         take_completion(loop, &completion);
@@ -231,8 +232,8 @@ static bool busy(vital_loop *base)
     const vt_uring_loop *loop = vt_uring_of(base);
     return !vt_list_empty(&loop->base.sending) || !vt_list_empty(&loop->changed) ||
            !vt_list_empty(&loop->changed_listeners) || !vt_list_empty(&loop->ready) ||
-           !is_loop_right(loop) || vt_uring_left_count(&loop->ring) > 0 ||
-           vt_uring_ready_count(&loop->ring) > 0;
+           !is_loop_right(loop) || vt_uring_pending(&loop->ring) ||
+           vt_uring_left_count(&loop->ring) > 0 || vt_uring_ready_count(&loop->ring) > 0;
 }
 
 /* ----------------------------------------------------------------- life cycle */
@@ -294,7 +295,8 @@ static void watch_network(vital_loop *base)
 
 static int loop_fd(const vital_loop *loop)
 {
-    return ((const vt_uring_loop *)loop)->ring.uring.ring_fd;
+    /* It is made when it is asked for, which changes nothing that anybody can see. */
+    return vt_uring_fd(&((vt_uring_loop *)loop)->ring);
 }
 
 static const vt_backend URING = {

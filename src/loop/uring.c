@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
     SUBMISSIONS = 1024,
@@ -43,6 +45,7 @@ static int restrict_to_ours(vt_uring *ring)
         {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_SEND},
         {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_POLL_ADD},
         {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ASYNC_CANCEL},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_EVENTFD},
         {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
          .sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS},
     };
@@ -108,10 +111,11 @@ int vt_uring_open(vt_uring *ring)
 {
     struct io_uring_params params = {
         .flags = IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL |
-                 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_TASKRUN_FLAG,
         .cq_entries = COMPLETIONS,
     };
-    *ring = (vt_uring){.memory = NULL};
+    *ring = (vt_uring){.event_fd = -1};
     int error = io_uring_queue_init_params(SUBMISSIONS, &ring->uring, &params);
     if (error != 0) {
         errno = error == -EINVAL ? ENOSYS : -error; /* flags that it does not know */
@@ -130,6 +134,8 @@ int vt_uring_open(vt_uring *ring)
 void vt_uring_close(vt_uring *ring)
 {
     io_uring_queue_exit(&ring->uring);
+    if (ring->event_fd >= 0)
+        close(ring->event_fd);
     if (ring->buffers != NULL)
         munmap(ring->buffers, entries_bytes());
     if (ring->memory != NULL)
@@ -202,6 +208,41 @@ int vt_uring_wait(vt_uring *ring, int64_t wait_us)
         return 0;
     errno = -error;
     return -1;
+}
+
+/* -------------------------------------------------------- who waits in our place */
+
+/* The ring's own descriptor does not wake a poll(2) by what the kernel has put off for
+ * us (DEFER_TASKRUN); an eventfd that it knows is written to. Whoever waits by himself
+ * needs none, and none is there before it is asked for. */
+int vt_uring_fd(vt_uring *ring)
+{
+    if (ring->event_fd >= 0)
+        return ring->event_fd;
+    int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC); /* something may have happened already */
+    if (fd >= 0 &&
+        io_uring_register((unsigned)ring->uring.ring_fd, IORING_REGISTER_EVENTFD, &fd, 1) == 0) {
+        ring->event_fd = fd;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void vt_uring_calm(vt_uring *ring)
+{
+    uint64_t count;
+    if (ring->event_fd < 0)
+        return;
+    ssize_t size = read(ring->event_fd, &count, sizeof count);
+    (void)size;
+}
+
+bool vt_uring_pending(const vt_uring *ring)
+{
+    unsigned flags = IO_URING_READ_ONCE(*ring->uring.sq.kflags);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
 /* ---------------------------------------------------------------- completions */

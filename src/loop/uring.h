@@ -39,6 +39,7 @@ typedef struct vt_uring_completion {
 typedef struct vt_uring {
     struct io_uring uring;
     bool enabled; /* and from then on its thread's */
+    int event_fd; /* -1: nobody waits in our place */
     bool shared;  /* a buffer is filled by one receive after another */
     uint8_t *memory;
     uint32_t buffer_count;
@@ -65,6 +66,14 @@ struct io_uring_sqe *vt_uring_left(const vt_uring *ring, unsigned index);
 /* As that, and waits until something has completed: for so long, or, with INT64_MAX,
  * for ever. 0, or -1 with errno. */
 int vt_uring_wait(vt_uring *ring, int64_t wait_us);
+
+/* For whoever waits in our place: readable when there may be something to take, or, by
+ * vt_uring_pending(), before the next vt_uring_wait(). */
+int vt_uring_fd(vt_uring *ring);
+/* What made that readable has been seen to. */
+void vt_uring_calm(vt_uring *ring);
+/* Something happened that becomes a completion when the kernel is entered. */
+bool vt_uring_pending(const vt_uring *ring);
 
 /* Completions that nobody has taken. */
 unsigned vt_uring_ready_count(const vt_uring *ring);

@@ -9,7 +9,7 @@ import zlib
 
 from peers import (BINARY, CLOSE, PING, PONG, RSV1, TEXT, UPGRADE, Listener, close_payload, dial,
                    frame, header, open_socket, read_head)
-from vital_process import DEADLINE, VitalCase
+from vital_process import BACKEND, DEADLINE, VitalCase
 
 
 class ServeCase(VitalCase):
@@ -47,6 +47,15 @@ class Listening(ServeCase):
                 client.send(TEXT, "hello")
                 self.nothing_but(client, "hello")
             self.assertEqual(self.interrupt(server), 0)
+
+    def test_it_waits_with_what_was_asked_for_and_says_so(self):
+        for name, backend in (("epoll", "epoll"), (BACKEND or "auto", {"uring": "io_uring"}.get(
+                BACKEND, "epoll"))):
+            with self.subTest(name=name):
+                server = self.start("serve", "--json", "--listen", "127.0.0.1:0",
+                                    "--backend", name)
+                self.assertEqual(server.event("listening")["backend"], backend)
+                self.assertEqual(self.interrupt(server), 0)
 
     def test_a_unix_socket(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -100,6 +109,7 @@ class Listening(ServeCase):
                 (("--opens-per-s", "0"), "--opens-per-s 0 is not between 1 and 1000000"),
                 (("--retry-from", "5s"), "--retry-from is later than --retry-within"),
                 (("--retry-within", "17m"), "--retry-within is at most 999s"),
+                (("--backend", "kqueue"), "--backend kqueue is not known"),
                 (("--bogus",), "there is no option --bogus"),
                 (("--json=yes",), "--json=yes takes no value"),
                 (("ws://127.0.0.1:9001/",), "takes no argument"),

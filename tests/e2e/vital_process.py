@@ -19,8 +19,16 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VITAL = os.environ.get("VITAL") or str(ROOT / "build" / "vital")
 DEADLINE = 30.0
+BACKEND = os.environ.get("VITAL_BACKEND")
 
 Line = collections.namedtuple("Line", "at text")
+
+
+def _on_backend(words):
+    """The same command, waiting with $VITAL_BACKEND if that is set."""
+    if BACKEND and words and words[0] in ("serve", "connect", "ping", "probe"):
+        return (words[0], "--backend", BACKEND, *words[1:])
+    return words
 
 
 def _heed_hangups():
@@ -210,7 +218,7 @@ class VitalCase(unittest.TestCase):
     maxDiff = None
 
     def start(self, *words, **options):
-        process = Process(VITAL, *words, **options)
+        process = Process(VITAL, *_on_backend(words), **options)
         self.addCleanup(self._end, process)
         return process
 
@@ -220,7 +228,7 @@ class VitalCase(unittest.TestCase):
             self.fail(f"a sanitizer found something:\n{complaint}")
 
     def run_vital(self, *words, stdin=b"", status=None, env=None):
-        run = subprocess.run([VITAL, *map(str, words)], input=stdin, capture_output=True,
+        run = subprocess.run([VITAL, *map(str, _on_backend(words))], input=stdin, capture_output=True,
                              env={**os.environ, **(env or {})}, timeout=DEADLINE, check=False)
         run = Run(run.returncode, *(s.decode(errors="replace") for s in (run.stdout, run.stderr)))
         if status is not None:

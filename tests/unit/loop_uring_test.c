@@ -43,13 +43,38 @@ static int setup(void **state)
 static void a_loop_says_what_it_waits_with(void **state)
 {
     live *test = *state;
-    vital_loop_options epoll = {.backend = VITAL_BACKEND_EPOLL}, none = {.backend = 99};
     assert_string_equal(vital_loop_backend(test->loop), "io_uring");
-    assert_int_equal(vital_loop_create_with(&test->other, &epoll), 0);
-    assert_string_equal(vital_loop_backend(test->other), "epoll");
-    vital_loop *loop = test->loop;
-    assert_int_equal(vital_loop_create_with(&loop, &none), VITAL_EINVAL);
-    assert_null(loop);
+}
+
+static void *speak_later(void *arg)
+{
+    const raw_peer *peer = arg;
+    struct timespec while_polled = {.tv_nsec = 50 * 1000 * 1000};
+    nanosleep(&while_polled, NULL);
+    raw_send(peer, "hello", 5);
+    return NULL;
+}
+
+/* The kernel runs nothing for us while somebody else waits in our place. */
+static void a_foreign_loop_is_woken_by_what_comes_while_it_waits(void **state)
+{
+    live *test = *state;
+    end ours;
+    raw_peer peer;
+    pthread_t thread;
+    make_pair(test, &ours, &peer, 0);
+    for (int round = 1; round <= 3; round++) {
+        struct pollfd ready = {.fd = vital_loop_fd(test->loop), .events = POLLIN};
+        while (vital_loop_wait_ms(test->loop) == 0 || poll(&ready, 1, 0) == 1)
+            assert_int_equal(vital_loop_step(test->loop, 0), 0);
+        assert_int_equal(pthread_create(&thread, NULL, speak_later, &peer), 0);
+        assert_int_equal(poll(&ready, 1, LIVE_PATIENCE_S * 1000), 1);
+        assert_int_equal(vital_loop_step(test->loop, 0), 0);
+        assert_int_equal(ours.calls, round);
+        pthread_join(thread, NULL);
+    }
+    close_end(&ours, VT_END_ABRUPT);
+    raw_close(&peer);
 }
 
 static void a_send_for_which_the_kernel_had_no_memory_is_tried_again(void **state)
@@ -271,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         uring_test(a_loop_says_what_it_waits_with),
+        uring_test(a_foreign_loop_is_woken_by_what_comes_while_it_waits),
         uring_test(a_send_for_which_the_kernel_had_no_memory_is_tried_again),
         uring_test(a_stream_may_be_closed_while_its_send_waits_for_memory),
         uring_test(what_has_completed_when_a_stream_pauses_comes_after_it),

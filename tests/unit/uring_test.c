@@ -115,9 +115,9 @@ static void a_ring_does_nothing_but_what_the_loop_does(void **state)
     sqe = vt_uring_prepare(&self.ring);
     io_uring_prep_send(sqe, self.ours, "x", 1, MSG_NOSIGNAL);
     assert_int_equal(next_completion(&self.ring).result, 1);
-    assert_int_equal(io_uring_register((unsigned)self.ring.uring.ring_fd, IORING_REGISTER_EVENTFD,
-                                       &self.ours, 1),
-                     -EACCES);
+    assert_int_equal(
+        io_uring_register((unsigned)self.ring.uring.ring_fd, IORING_REGISTER_FILES, &self.ours, 1),
+        -EACCES);
     close_pipe(&self);
 }
 
