@@ -168,7 +168,7 @@ static bool take_text(vital_engine *engine, vital_clock clock, vital_bytes text)
             prove(engine, clock, false);
         return false;
     case VT_BEAT_TEXT_ASKS:
-        vt_stats_beat(engine->policy->stats, VT_STATS_HEARD);
+        vt_engine_asked(engine, clock);
         if (vt_outbox_answer(&engine->outbox, vital_text(engine->policy->heartbeat.reply)) != 0)
             vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
         return false;
@@ -222,7 +222,7 @@ static bool take_item(vital_engine *engine, vital_clock clock, const vt_item *it
         return item->type == VT_ITEM_BINARY || !item->first || !item->last ||
                take_text(engine, clock, bytes);
     case VT_ITEM_PING:
-        vt_stats_beat(engine->policy->stats, VT_STATS_HEARD);
+        vt_engine_asked(engine, clock);
         if (within_budget(engine, clock) && vt_outbox_pong(&engine->outbox, bytes) != 0)
             vt_engine_fail(engine, clock, VT_CLOSE_INTERNAL_ERROR, "out of memory");
         return false;
@@ -412,9 +412,10 @@ static void tick_open(vital_engine *engine, vital_clock clock)
     case VT_BEAT_DOUBT:
         vt_engine_doubt(engine);
         break;
+    case VT_BEAT_CHECK:
     case VT_BEAT_LOOK:
     case VT_BEAT_LOST:
-        vt_engine_look(engine, clock, action == VT_BEAT_LOST);
+        vt_engine_look(engine, clock, action);
         break;
     }
 }

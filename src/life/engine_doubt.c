@@ -6,8 +6,13 @@
  */
 #include "engine_state.h"
 
-/* Who was put off comes again after so long. */
-enum { COMES_AGAIN_US = 500 * 1000 };
+enum {
+    COMES_AGAIN_US = 500 * 1000, /* who was put off comes again after so long */
+    /* What was under way when a path was cut still comes for a while. */
+    UNDER_WAY_US = 1000 * 1000,
+    /* An answer that was lost as often by mere chance costs one beat more. */
+    RETRANSMITS_OF_AN_ANSWER = 2,
+};
 
 void vital_engine_path(vital_engine *engine, uint32_t path)
 {
@@ -72,6 +77,18 @@ vt_finding vt_engine_find(const vital_engine *engine)
     return ours ? VT_FOUND_NOTHING : finding;
 }
 
+void vt_engine_asked(vital_engine *engine, vital_clock clock)
+{
+    vt_stats_beat(engine->policy->stats, VT_STATS_HEARD);
+    vt_heartbeat_asked(&engine->heart, clock);
+}
+
+static void check_answer(vital_engine *engine, vital_clock clock)
+{
+    if (engine->told && engine->evidence.retransmits >= RETRANSMITS_OF_AN_ANSWER)
+        vt_heartbeat_hasten(&engine->heart, clock.now_us);
+}
+
 /* What the kernel has not brought across yet, it asks again by itself; a second beat
  * would only wait behind it. */
 static void ask_anew(vital_engine *engine, vital_clock clock, vt_finding finding)
@@ -103,7 +120,7 @@ static void convict(vital_engine *engine, vital_clock clock, vital_cause cause, 
         vt_heartbeat_hold(heart, clock, COMES_AGAIN_US);
         break;
     case VT_RULED_SPARE:
-        if (cause == VITAL_DEAF && vt_heartbeat_waiting(heart)) {
+        if (cause == VITAL_DEAF && vt_heartbeat_waiting(heart) && heart->health == VITAL_ALIVE) {
             vt_heartbeat_forget(heart, clock);
             break;
         }
@@ -133,18 +150,39 @@ static bool is_dammed(const vital_engine *engine, vital_clock clock)
            clock.now_us - clock.stalled_us - offered_us >= limit_us;
 }
 
+/* The peer's way to us was well when ours to it was not: long after the beat left that
+ * nobody acknowledges, its bytes came, or its kernel sent again what we have acknowledged
+ * in vain. (In a silence both ends ask, and where a path is gone one way, neither hears of
+ * an answer.) */
+static bool hears_us_not(const vital_engine *engine, vital_clock clock)
+{
+    const vt_heartbeat *heart = &engine->heart;
+    const vital_evidence *evidence = &engine->evidence;
+    if (!vt_heartbeat_waiting(heart) || heart->blurred)
+        return false;
+    int64_t since_left_us = clock.now_us - clock.stalled_us - heart->left_awake_us;
+    int64_t heard_after_us = heart->still_awake_us - heart->left_awake_us;
+    int64_t acked_after_us = since_left_us - (int64_t)evidence->acked_ms * 1000;
+    int64_t under_way_us = UNDER_WAY_US + evidence->rtt_us;
+    return heard_after_us > under_way_us || acked_after_us > under_way_us;
+}
+
+/* A deaf peer's sounds are no sign that it hears us, so they do not put off what the
+ * kernel's vain attempts prove. */
 static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding finding, bool late)
 {
     if (is_dammed(engine, clock) && engine->heart.heard_us > engine->heart.spoke_us) {
         convict(engine, clock, VITAL_DEAF, finding);
         return;
     }
-    int64_t silent_us = clock.now_us - clock.stalled_us - engine->heart.still_awake_us;
+    bool deaf = finding == VT_FOUND_GONE && hears_us_not(engine, clock);
+    int64_t since_us = deaf ? engine->heart.left_awake_us : engine->heart.still_awake_us;
+    int64_t silent_us = clock.now_us - clock.stalled_us - since_us;
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
     bool certain = vt_evidence_early(&engine->evidence, silent_us);
     bool overdue = late || (engine->unsure && engine->heart.limits > 1);
     if (overdue || (doubted && certain))
-        convict(engine, clock, VITAL_SILENT, finding);
+        convict(engine, clock, deaf ? VITAL_DEAF : VITAL_SILENT, finding);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);
 }
@@ -169,8 +207,13 @@ static void wait_to_be_sure(vital_engine *engine, vital_clock clock)
         convict(engine, clock, VITAL_SILENT, VT_FOUND_UNSURE);
 }
 
-void vt_engine_look(vital_engine *engine, vital_clock clock, bool late)
+void vt_engine_look(vital_engine *engine, vital_clock clock, vt_beat_action action)
 {
+    if (action == VT_BEAT_CHECK) {
+        check_answer(engine, clock);
+        return;
+    }
+    bool late = action == VT_BEAT_LOST;
     vt_finding finding = vt_engine_find(engine);
     switch (finding) {
     case VT_FOUND_MOVING:

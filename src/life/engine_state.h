@@ -154,8 +154,10 @@ void vt_engine_doubt(vital_engine *engine);
 void vt_engine_relieve(vital_engine *engine, vital_clock clock);
 /* What the evidence says that was told for this tick. */
 vt_finding vt_engine_find(const vital_engine *engine);
-/* OPEN: time to look at the evidence; `late`: the answer limit is reached. */
-void vt_engine_look(vital_engine *engine, vital_clock clock, bool late);
+/* OPEN: time to look at the evidence: VT_BEAT_CHECK, _LOOK or _LOST. */
+void vt_engine_look(vital_engine *engine, vital_clock clock, vt_beat_action action);
+/* OPEN: the peer asks whether we are there. */
+void vt_engine_asked(vital_engine *engine, vital_clock clock);
 /* OPEN: whether the peer talks and hears nothing, which has then ended the socket. */
 bool vt_engine_deaf(vital_engine *engine, vital_clock clock);
 

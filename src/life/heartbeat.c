@@ -25,6 +25,7 @@ enum {
      * system calls. */
     LOOK_US = 1000 * 1000,
     LOOK_AGAIN_US = 500 * 1000,
+    CHECK_US = 1000 * 1000,
 };
 
 static int64_t awake_us(vital_clock clock)
@@ -52,6 +53,7 @@ void vt_heartbeat_start(vt_heartbeat *heart, const vital_heartbeat *policy,
         .health = VITAL_ALIVE,
         .interval_us = draw_interval_us(policy, entropy, 1, 2),
         .soon_us = VT_NEVER_US,
+        .check_us = VT_NEVER_US,
         .heard_us = clock.now_us,
         .spoke_us = clock.now_us,
         .stalled_us = clock.stalled_us,
@@ -73,6 +75,7 @@ static void begin_silence(vt_heartbeat *heart, vital_clock clock)
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock)
 {
     heart->heard_us = clock.now_us;
+    heart->check_us = VT_NEVER_US;
     begin_silence(heart, clock);
     bool doubted = heart->health == VITAL_DOUBTFUL;
     if (doubted && heart->held_awake_us != 0) {
@@ -109,6 +112,14 @@ void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock)
         begin_silence(heart, clock);
     heart->blurred = heart->paused;
     heart->beats_sent++;
+}
+
+/* A peer asks because it has heard nothing. If it does not hear the answer either, there is
+ * no need to wait for the next silence to ask it. */
+void vt_heartbeat_asked(vt_heartbeat *heart, vital_clock clock)
+{
+    if (heart->state == VT_BEAT_QUIET && heart->interval_us != VT_NEVER_US)
+        heart->check_us = clock.now_us + CHECK_US;
 }
 
 void vt_heartbeat_hasten(vt_heartbeat *heart, int64_t by_us)
@@ -191,6 +202,11 @@ static int64_t due_us(const vt_heartbeat *heart)
     return due_us < heart->soon_us ? due_us : heart->soon_us;
 }
 
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
 static int64_t later(int64_t one, int64_t other)
 {
     return one > other ? one : other;
@@ -245,7 +261,7 @@ static int64_t judge_awake_us(const vt_heartbeat *heart, const vital_heartbeat *
 int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *policy)
 {
     if (heart->state == VT_BEAT_QUIET)
-        return due_us(heart);
+        return earlier(due_us(heart), heart->check_us);
     int64_t deadline_us = judge_awake_us(heart, policy);
     return deadline_us == VT_NEVER_US ? VT_NEVER_US : deadline_us + heart->stalled_us;
 }
@@ -265,8 +281,11 @@ vt_beat_action vt_heartbeat_tick(vt_heartbeat *heart, const vital_heartbeat *pol
         forget(heart);
 
     if (heart->state == VT_BEAT_QUIET) {
-        if (clock.now_us < due_us(heart))
+        if (clock.now_us < vt_heartbeat_deadline(heart, policy))
             return VT_BEAT_NOTHING;
+        heart->check_us = VT_NEVER_US;
+        if (clock.now_us < due_us(heart))
+            return VT_BEAT_CHECK;
         heart->state = VT_BEAT_QUEUED;
         heart->soon_us = VT_NEVER_US;
         begin_silence(heart, clock);
@@ -342,7 +361,9 @@ bool vt_heartbeat_unanswered(const vt_heartbeat *heart, const vital_heartbeat *p
 bool vt_heartbeat_judges(const vt_heartbeat *heart, const vital_heartbeat *policy,
                          vital_clock clock)
 {
-    return heart->state != VT_BEAT_QUIET && awake_us(clock) >= judge_awake_us(heart, policy);
+    if (heart->state == VT_BEAT_QUIET)
+        return clock.now_us >= heart->check_us;
+    return awake_us(clock) >= judge_awake_us(heart, policy);
 }
 
 static int64_t age_ms(int64_t stamp_us, vital_clock clock)

@@ -53,6 +53,8 @@ typedef struct vt_heartbeat {
     uint32_t owed;          /* beats that were forgotten and may still be answered */
     int64_t interval_us;    /* this time's, jittered; VT_NEVER_US: never */
     int64_t soon_us;        /* the next beat is due by then, whatever was heard; VT_NEVER_US: not */
+    int64_t check_us;       /* QUIET: when to look whether our answer to the peer's beat has
+                               got across; VT_NEVER_US: not */
     int64_t heard_us;       /* when bytes last came */
     int64_t spoke_us;       /* when bytes last left */
     int64_t left_us;        /* OUT: when the beat left */
@@ -75,6 +77,7 @@ typedef struct vt_heartbeat {
 typedef enum vt_beat_action {
     VT_BEAT_NOTHING,
     VT_BEAT_SEND,  /* send a beat, and say vt_heartbeat_left() once it has */
+    VT_BEAT_CHECK, /* look whether our answer got across; if not, vt_heartbeat_hasten() */
     VT_BEAT_LOOK,  /* look at the evidence */
     VT_BEAT_DOUBT, /* health has become doubtful */
     VT_BEAT_LOST,  /* the limit is reached: give it up, or vt_heartbeat_wait() */
@@ -92,6 +95,8 @@ enum { VT_LIMITS_MOST = 3 };
 bool vt_heartbeat_heard(vt_heartbeat *heart, vital_clock clock);
 void vt_heartbeat_spoke(vt_heartbeat *heart, vital_clock clock); /* any byte left */
 void vt_heartbeat_left(vt_heartbeat *heart, vital_clock clock);  /* the beat has wholly left */
+/* The peer's beat came, and is being answered. */
+void vt_heartbeat_asked(vt_heartbeat *heart, vital_clock clock);
 /* A matched answer came. `exact`: it can be the answer to no other beat. The round
  * trip in us; -1 if this one could not be measured. */
 int64_t vt_heartbeat_answered(vt_heartbeat *heart, vital_clock clock, bool exact);

@@ -317,7 +317,8 @@ static int64_t longest_wait_us(const sim_seen *seen)
     return later(seen->asked_us, seen->left_us) + LONGEST_ANSWER_US;
 }
 
-/* A beat leaves only in a silence, of one direction at least. */
+/* A beat leaves only in a silence, of one direction at least; or when our answer to the
+ * peer's did not get across. */
 static void see_beat(const sim_watched *watched, sim_seen *seen)
 {
     sim_life *life = watched->life;
@@ -342,7 +343,9 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     /* Who was put off, talks and does not seem to hear us is asked again at once. */
     waited |= put_off_us(watched) > 0 &&
               sim_recent(life, watched->relieved_us, put_off_us(watched));
-    if (silence_us < least_us && !waited)
+    bool unheard = silence_us >= SECOND_US &&
+                   (life->net.loss_per_mille > 0 || may_be_silent(watched));
+    if (silence_us < least_us && !waited && !unheard)
         sim_violate(life, "%s beats after %.3f s of silence, before one was due", watched->name,
                     (double)silence_us / SECOND_US);
     if (silence_us > interval_us(life) + TICK_US && !waited &&
@@ -584,7 +587,7 @@ void sim_watch_rate(sim_life *life)
         sim_violate(life, "the server lets in more than %d a second", life->options->opens_per_s);
 }
 
-/* Of a crowd half is still there, but for who has left by himself. */
+/* Of a crowd half is still there, but for who has left by himself, or was given up. */
 void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us)
 {
     enum { CROWD = 8 };
@@ -593,7 +596,7 @@ void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us)
         const sim_watched *watched = VT_LIST_OWNER(link, sim_watched, link);
         left += watched->end == VT_SIM_SERVER && !watched->path->seen[VT_SIM_SERVER].closes;
     }
-    if (here >= CROWD && left < here / 4)
+    if (here >= CROWD && left < here / 5)
         sim_violate(life, "of %zu connections %zu are left at half of a goodbye of %.3f s", here,
                     left, (double)spread_us / SECOND_US);
 }

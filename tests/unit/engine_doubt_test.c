@@ -17,8 +17,11 @@
 
 static const vital_evidence TAKEN = {.known = true, .window_bytes = 65536, .acked_bytes = 1000};
 static const vital_evidence SHUT = {.known = true, .unsent_bytes = 14, .acked_bytes = 1000};
-static const vital_evidence IN_FLIGHT = {
-    .known = true, .window_bytes = 65536, .unacked_packets = 1, .acked_bytes = 1000};
+static const vital_evidence IN_FLIGHT = {.known = true,
+                                         .window_bytes = 65536,
+                                         .unacked_packets = 1,
+                                         .acked_bytes = 1000,
+                                         .acked_ms = 60 * 1000};
 
 static vital_evidence retransmitted(uint32_t times)
 {
@@ -289,6 +292,83 @@ static void a_peer_that_talks_and_hears_nothing_is_deaf(void **state)
         "We hear the peer, but it does not hear us: for 10 s nobody has "
         "acknowledged what our kernel has sent 11 times, while bytes came, the last "
         "of them 0 ms ago.");
+}
+
+static void a_deaf_peer_that_says_little_is_known_as_soon_as_a_silent_one(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    look_until(left_us + 2 * S, retransmitted(8));
+    pass(left_us + 2 * S - now.now_us);
+    come_frame(&client, VT_OP_TEXT, "still here"); /* as when it asks, since it hears nothing */
+    look_until_closed(retransmitted(9));
+    assert_int_equal(now.now_us - left_us, 3500 * MS);
+    assert_string_equal(
+        client.verdict.text,
+        "We hear the peer, but it does not hear us: for 3.5 s nobody has "
+        "acknowledged what our kernel has sent 10 times, while bytes came, the last "
+        "of them 1.5 s ago.");
+}
+
+/* It sends again what we have acknowledged in vain, and its kernel what it sent. */
+static void a_deaf_peer_of_which_the_kernel_hears_alone_is_known_too(void **state)
+{
+    (void)state;
+    vital_evidence evidence = retransmitted(9);
+    evidence.acked_ms = 200;
+    open_and_beat();
+    assert_int_equal(look_until_closed(evidence), 3 * S);
+    assert_int_equal(client.verdict.cause, VITAL_DEAF);
+}
+
+static void who_does_not_get_our_answer_is_asked_at_once(void **state)
+{
+    (void)state;
+    open_pair(usual_client, usual_server);
+    come_frame(&client, VT_OP_PING, "are you there?");
+    settle(&client);
+    int64_t asked_us = now.now_us;
+    look(retransmitted(3));
+    assert_int_equal(now.now_us - asked_us, 1 * S);
+    assert_true(deadline(&client) <= now.now_us);
+    tick(&client);
+    assert_int_equal(beats_of(&client), 1);
+}
+
+static void but_not_who_gets_it(void **state)
+{
+    (void)state;
+    open_pair(usual_client, usual_server);
+    come_frame(&client, VT_OP_PING, "are you there?");
+    settle(&client);
+    int64_t due_us = client.engine->heart.heard_us + client.engine->heart.interval_us;
+    look(TAKEN);
+    assert_int_equal(deadline(&client), due_us);
+    assert_int_equal(beats_of(&client), 0);
+}
+
+static void but_what_was_under_way_when_the_path_was_cut_makes_nobody_deaf(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    pass(S);
+    come_frame(&client, VT_OP_TEXT, "the last that left");
+    look_until_closed(retransmitted(9));
+    assert_int_equal(client.verdict.cause, VITAL_SILENT);
+    assert_int_equal(now.now_us - left_us, 4 * S);
+}
+
+static void nor_does_that_we_read_again(void **state)
+{
+    (void)state;
+    open_and_beat();
+    vital_engine_pause(client.engine, now, true);
+    pass(2 * S);
+    vital_engine_pause(client.engine, now, false);
+    look_until_closed(retransmitted(9));
+    assert_int_equal(client.verdict.cause, VITAL_SILENT);
 }
 
 static void the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us(void **state)
@@ -572,6 +652,12 @@ int main(void)
         TEST(without_evidence_the_verdict_says_less),
         TEST(a_peer_that_talks_and_hears_nothing_is_deaf),
         TEST(so_is_a_peer_that_talks_while_not_even_a_beat_can_leave),
+        TEST(a_deaf_peer_that_says_little_is_known_as_soon_as_a_silent_one),
+        TEST(a_deaf_peer_of_which_the_kernel_hears_alone_is_known_too),
+        TEST(who_does_not_get_our_answer_is_asked_at_once),
+        TEST(but_not_who_gets_it),
+        TEST(but_what_was_under_way_when_the_path_was_cut_makes_nobody_deaf),
+        TEST(nor_does_that_we_read_again),
         TEST(the_detection_of_a_deaf_peer_counts_from_when_it_last_heard_us),
         TEST(but_if_the_answer_alone_was_lost_it_is_not),
         TEST(a_send_limit_on_a_path_that_takes_nothing_is_not_called_slow),
