@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab conformance differential browser page format tidy docs install clean
+.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab scorecard conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -10,6 +10,8 @@
 OPTIONS ?=
 ARGS ?=
 ONLY ?=
+# QUICK=1 makes the scorecard take 90 s, and write no report.
+QUICK ?=
 # SEEDS for the simulation: one, or a range.
 SEEDS ?= 1..1000
 # How often each fault of the lab; from 20 on its report is written.
@@ -98,6 +100,10 @@ interop: build ## talk to other implementations, in both roles, and through prox
 lab: build ## every fault on a real NAT, RUNS times (root; ONLY picks faults by their words)
 	@tools/bootstrap lab
 	@RUNS=$(RUNS) tests/lab/run $(ONLY)
+
+scorecard: build ## how soon and how rightly death is seen, beside others (QUICK=1: 90 s; root)
+	@tools/bootstrap scorecard
+	@tests/scorecard/run $(if $(QUICK),--quick) $(ARGS)
 
 browser: build ## build the browser's client and pass its tests (ONLY names test files)
 	@tools/bootstrap browser
