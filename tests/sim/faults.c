@@ -74,23 +74,6 @@ static void finish_drain(void *arg)
         restart_server(life, SECOND_US);
 }
 
-/* A server that says goodbye over a time, and which one it was. */
-typedef struct farewell {
-    sim_life *life;
-    uint64_t drains;
-    size_t here;
-    int64_t spread_us;
-} farewell;
-
-static void look_at_spread(void *arg)
-{
-    farewell *self = arg;
-    const sim_life *life = self->life;
-    if (life->draining && life->drains == self->drains && life->server_process.loop != NULL)
-        sim_watch_spread(self->life, self->here, self->spread_us);
-    sim_release(self);
-}
-
 /* Half of the time with an invitation, half of the time over some seconds. */
 static void drain_server(void *arg)
 {
@@ -104,14 +87,16 @@ static void drain_server(void *arg)
     }
     if (pick >> 33 & 1)
         drain.spread_ms = 2000 + (int)(pick % 6000);
+    if (life->draining)
+        return;
     life->draining = true;
-    life->drains++;
     disturb(life, &life->server_process, 10 * SECOND_US);
-    if (drain.spread_ms > 0) {
-        farewell *self = sim_obtain(sizeof *self);
-        *self = (farewell){life, life->drains, vital_server_count(life->server),
-                           drain.spread_ms * INT64_C(1000)};
-        vt_sim_at(life->sim, vt_sim_now_us(life->sim) + self->spread_us / 2, look_at_spread, self);
+    bool scarce = sim_recent(life, life->server_process.scarce_us, SECOND_US);
+    if (drain.spread_ms > 0 && !scarce) { /* without memory for a timer they go at once */
+        int64_t spread_us = drain.spread_ms * INT64_C(1000);
+        life->farewell = (sim_farewell){vital_server_count(life->server), life->deserters,
+                                        spread_us, vt_sim_now_us(life->sim) + spread_us / 2};
+        vt_sim_at_in(life->server_process.loop, life->farewell.half_us, sim_watch_spread, life);
     }
     sim_must(vital_server_drain(life->server, &drain, NULL, NULL) == 0);
     vt_sim_at(life->sim, vt_sim_now_us(life->sim) + 10 * SECOND_US, finish_drain, life);

@@ -251,7 +251,7 @@ static void check_refusals(sim_client *client, const vital_verdict *verdict)
 {
     enum { MOST = 5 };
     client->refusals += verdict->status == 503;
-    if (client->refusals > MOST)
+    if (client->refusals > MOST && client->watched.trusted)
         sim_violate(client->watched.life, "%s was told %d times to come back later",
                     client->watched.name, client->refusals);
 }
@@ -461,6 +461,7 @@ static void server_close(vital_conn *conn, const vital_verdict *verdict)
         return;
     }
     sim_member *member = vital_user(conn);
+    member->watched.life->deserters += verdict->cause != VITAL_CLOSED_BY_US;
     sim_watch_verdict(&member->watched, verdict);
     sim_release(member);
 }

@@ -136,6 +136,14 @@ typedef struct sim_member {
     sim_watched watched; /* first */
 } sim_member;
 
+/* A server that says goodbye over a time. */
+typedef struct sim_farewell {
+    size_t here;      /* when it began */
+    size_t deserters; /* until then */
+    int64_t spread_us;
+    int64_t half_us; /* when half of it is over */
+} sim_farewell;
+
 struct sim_life {
     const sim_options *options;
     const sim_plan *plan;
@@ -149,7 +157,8 @@ struct sim_life {
     sim_process server_process;
     vital_server *server;
     bool draining;
-    uint64_t drains;
+    sim_farewell farewell;
+    size_t deserters;     /* the server's connections that ended, and not by it */
     int64_t opens_due_us; /* by when the server may have let in all that it has, at its rate */
     sim_process proxy_process;
     sim_proxy *proxy;
@@ -198,7 +207,7 @@ void sim_watch_open(sim_watched *watched);
 /* The server has let one in. */
 void sim_watch_rate(sim_life *life);
 /* Half of the time is over in which a server was to say goodbye to so many. */
-void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us);
+void sim_watch_spread(void *life);
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted);
 void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict);
 void sim_watch_forget(sim_watched *watched); /* its socket is gone, with its process */

@@ -233,8 +233,9 @@ static void judge_unanswered(const sim_watched *watched, const vital_verdict *ve
                     (double)least_us(verdict) / SECOND_US);
     /* While bytes leave slowly, and the beat with them, each of them is a sign. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
-    /* So is what gets across, as the parts of a beat that asks again. */
-    int64_t most_us = 2 * LIMITS_MOST * answer_limit_us(&verdict->pulse) + put_off_us(watched);
+    /* So is what gets across, as a beat that asks again, which may be lost and sent anew. */
+    int times = life->net.loss_per_mille > 0 ? 3 : 2;
+    int64_t most_us = times * LIMITS_MOST * answer_limit_us(&verdict->pulse) + put_off_us(watched);
     if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
         sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
                     watched->name, (double)quiet_us / SECOND_US, (double)most_us / SECOND_US);
@@ -460,7 +461,8 @@ static bool notices_hole_late(const sim_watched *watched)
     vital_evidence info;
     bool swallowed = path->hole_us[watched->end] > now_us && seen->left_us > seen->heard_us &&
                      path->hole_since_us[watched->end] < seen->asked_us && !seen->asked;
-    if (!swallowed || !ask_kernel(watched, &info) || info.unacked_packets > FEW_PACKETS)
+    if (!swallowed || !ask_kernel(watched, &info) || info.unacked_packets > FEW_PACKETS ||
+        info.unacked_packets == 0) /* it waits before a window that is shut */
         return false;
     int64_t rto_us = info.rtt_us + later(4 * (int64_t)info.rttvar_us, SECOND_US / 5);
     if (info.rtt_us == 0) /* it was never measured */
@@ -587,18 +589,22 @@ void sim_watch_rate(sim_life *life)
         sim_violate(life, "the server lets in more than %d a second", life->options->opens_per_s);
 }
 
-/* Of a crowd half is still there, but for who has left by himself, or was given up. */
-void sim_watch_spread(sim_life *life, size_t here, int64_t spread_us)
+/* Of a crowd half is still there, but for who has left by himself. */
+void sim_watch_spread(void *arg)
 {
     enum { CROWD = 8 };
-    size_t left = 0;
+    sim_life *life = arg;
+    const sim_farewell *farewell = &life->farewell;
+    size_t left = life->deserters - farewell->deserters;
+    if (vt_sim_now_us(life->sim) > farewell->half_us)
+        return; /* it was busy meanwhile */
     for (vt_list *link = life->open.next; link != &life->open; link = link->next) {
         const sim_watched *watched = VT_LIST_OWNER(link, sim_watched, link);
         left += watched->end == VT_SIM_SERVER && !watched->path->seen[VT_SIM_SERVER].closes;
     }
-    if (here >= CROWD && left < here / 5)
-        sim_violate(life, "of %zu connections %zu are left at half of a goodbye of %.3f s", here,
-                    left, (double)spread_us / SECOND_US);
+    if (farewell->here >= CROWD && left < farewell->here / 5)
+        sim_violate(life, "of %zu connections %zu are left at half of a goodbye of %.3f s",
+                    farewell->here, left, (double)farewell->spread_us / SECOND_US);
 }
 
 /* -------------------------------------------------------------------- the end */
