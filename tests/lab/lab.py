@@ -2,6 +2,7 @@
 import collections
 import concurrent.futures
 import datetime
+import math
 import os
 import pathlib
 import platform
@@ -111,7 +112,7 @@ def spread(times):
     if not times:
         return "-"
     times = sorted(times)
-    late = times[min(len(times) - 1, int(0.99 * len(times)))]
+    late = times[math.ceil(0.99 * len(times)) - 1]
     return f"{statistics.median(times):.2f} / {late:.2f} / {times[-1]:.2f}"
 
 
