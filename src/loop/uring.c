@@ -178,14 +178,17 @@ struct io_uring_sqe *vt_uring_left(const vt_uring *ring, unsigned index)
     return &sq->sqes[(*sq->khead + index) & sq->ring_mask];
 }
 
-struct io_uring_sqe *vt_uring_prepare(vt_uring *ring)
+bool vt_uring_put(vt_uring *ring, const struct io_uring_sqe *what)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
     if (sqe == NULL) {
         vt_uring_submit(ring);
         sqe = io_uring_get_sqe(&ring->uring);
     }
-    return sqe;
+    if (sqe == NULL)
+        return false;
+    *sqe = *what;
+    return true;
 }
 
 int vt_uring_wait(vt_uring *ring, int64_t wait_us)
@@ -300,19 +303,16 @@ bool vt_uring_put_right(vt_uring *ring, vt_uring_lasting *operation, bool wanted
 {
     if (operation->going ? wanted || operation->cancelled : !wanted)
         return true;
-    struct io_uring_sqe *sqe = vt_uring_prepare(ring);
-    if (sqe == NULL)
-        return false;
-    if (operation->going) {
-        io_uring_prep_cancel64(sqe, what->user_data, 0);
-        sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-        sqe->user_data = VT_URING_NOBODYS;
-        operation->cancelled = true;
-    } else {
-        *sqe = *what;
-        operation->going = true;
+    if (!operation->going) {
+        operation->going = vt_uring_put(ring, what);
+        return operation->going;
     }
-    return true;
+    struct io_uring_sqe cancel = {0};
+    io_uring_prep_cancel64(&cancel, what->user_data, 0);
+    cancel.flags = IOSQE_CQE_SKIP_SUCCESS;
+    cancel.user_data = VT_URING_NOBODYS;
+    operation->cancelled = vt_uring_put(ring, &cancel);
+    return operation->cancelled;
 }
 
 struct io_uring_sqe vt_uring_poll_of(int fd, unsigned events, uint64_t number)

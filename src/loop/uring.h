@@ -53,9 +53,9 @@ typedef struct vt_uring {
 int vt_uring_open(vt_uring *ring);
 void vt_uring_close(vt_uring *ring);
 
-/* Space for one more operation, zeroed but for what it is. NULL: the kernel has
+/* One more operation, for the next call. False: there is no space, since the kernel has
  * taken none of those before. */
-struct io_uring_sqe *vt_uring_prepare(vt_uring *ring);
+bool vt_uring_put(vt_uring *ring, const struct io_uring_sqe *what);
 
 /* Hands all that is prepared to the kernel. False with errno: it has not taken all;
  * what is left is vt_uring_left(). */

@@ -179,17 +179,15 @@ static bool prepare_send(vt_uring_loop *loop, vt_uring_stream *self)
     const vt_socket_stream *stream = &self->base;
     const uint8_t *data = stream->bytes.data;
     size_t left = stream->bytes.size - stream->sent;
-    struct io_uring_sqe *sqe = vt_uring_prepare(&loop->ring);
-    if (sqe == NULL)
-        return false;
     if (left > INT32_MAX)
         left = INT32_MAX;
-    io_uring_prep_send(sqe, stream->fd, data + stream->sent, left,
+    struct io_uring_sqe sqe = {0};
+    io_uring_prep_send(&sqe, stream->fd, data + stream->sent, left,
                        MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
-    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = vt_uring_number(self, VT_URING_SEND);
+    sqe.flags = IOSQE_CQE_SKIP_SUCCESS;
+    sqe.user_data = vt_uring_number(self, VT_URING_SEND);
     self->outcome = (int)left; /* unless it says otherwise */
-    return true;
+    return vt_uring_put(&loop->ring, &sqe);
 }
 
 static vt_uring_stream *sender_of(uint64_t number)

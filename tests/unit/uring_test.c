@@ -109,11 +109,12 @@ static void a_ring_does_nothing_but_what_the_loop_does(void **state)
     pipe_ring self;
     (void)state;
     open_pipe(&self);
-    struct io_uring_sqe *sqe = vt_uring_prepare(&self.ring);
-    io_uring_prep_openat(sqe, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+    struct io_uring_sqe sqe = {0};
+    io_uring_prep_openat(&sqe, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+    assert_true(vt_uring_put(&self.ring, &sqe));
     assert_int_equal(next_completion(&self.ring).result, -EACCES);
-    sqe = vt_uring_prepare(&self.ring);
-    io_uring_prep_send(sqe, self.ours, "x", 1, MSG_NOSIGNAL);
+    io_uring_prep_send(&sqe, self.ours, "x", 1, MSG_NOSIGNAL);
+    assert_true(vt_uring_put(&self.ring, &sqe));
     assert_int_equal(next_completion(&self.ring).result, 1);
     assert_int_equal(
         io_uring_register((unsigned)self.ring.uring.ring_fd, IORING_REGISTER_FILES, &self.ours, 1),
@@ -261,10 +262,9 @@ static void more_than_the_ring_takes_is_submitted_on_the_way(void **state)
     (void)state;
     open_pipe(&self);
     for (int i = 0; i < 3000; i++) {
-        struct io_uring_sqe *sqe = vt_uring_prepare(&self.ring);
-        assert_non_null(sqe);
-        io_uring_prep_nop(sqe);
-        sqe->user_data = VT_URING_NOBODYS;
+        struct io_uring_sqe sqe = {.user_data = VT_URING_NOBODYS};
+        io_uring_prep_nop(&sqe);
+        assert_true(vt_uring_put(&self.ring, &sqe));
     }
     for (; seen < 3000; seen++)
         assert_int_equal(next_completion(&self.ring).result, 0);
