@@ -70,8 +70,9 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/run-tests build-asan $(ONLY)
 
 # What has more threads than one; all else is pure, or the same in the other builds.
-THREADED := loop stall threads web
-THREADED_TESTS := address loop loop_epoll network race resolver socket_loop tcp_info stall threads
+THREADED := loop stall stall_uring threads threads_uring web
+THREADED_TESTS := address backend loop loop_epoll loop_uring network race resolver socket_loop \
+	tcp_info uring stall threads
 tsan: ## the tests that have threads, under ThreadSanitizer
 	@tools/bootstrap test
 	$(call compile,build-tsan,-Dwerror=true -Db_sanitize=thread,,\
