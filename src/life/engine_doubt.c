@@ -52,9 +52,11 @@ void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence)
 {
     if (engine->state != VT_OPEN)
         return;
-    engine->acked_before = engine->heart.looked_awake_us > engine->heart.still_awake_us
-                               ? engine->evidence.acked_bytes
-                               : UINT64_MAX;
+    const vital_evidence *before = &engine->evidence;
+    bool again = engine->heart.looked_awake_us > engine->heart.still_awake_us;
+    /* A window that has opened is as good as an acknowledgement. */
+    bool opened = before->known && before->window_bytes == 0 && evidence->window_bytes > 0;
+    engine->acked_before = !again ? UINT64_MAX : opened ? 0 : before->acked_bytes;
     engine->evidence = *evidence;
     engine->heart.looks = evidence->known;
     engine->told = true;

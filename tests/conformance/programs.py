@@ -142,7 +142,8 @@ class Subject(Program):
     async def start(self):
         await super().start()
         await self.listen({})  # then its loop is there
-        self.descriptors = self.count_descriptors()
+        # One more: the first client wants news of the network.
+        self.descriptors = self.count_descriptors() + 1
 
     def read(self, line):
         name, number, peer, *fields = line.split("\t")

@@ -344,7 +344,9 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     /* Who was put off, talks and does not seem to hear us is asked again at once. */
     waited |= put_off_us(watched) > 0 &&
               sim_recent(life, watched->relieved_us, put_off_us(watched));
-    bool unheard = silence_us >= SECOND_US &&
+    int64_t checked_us = seen->answered_us + SECOND_US;
+    bool checked = now_us >= checked_us && now_us <= checked_us + 3 * TICK_US;
+    bool unheard = (silence_us >= SECOND_US || checked) &&
                    (life->net.loss_per_mille > 0 || may_be_silent(watched));
     if (silence_us < least_us && !waited && !unheard)
         sim_violate(life, "%s beats after %.3f s of silence, before one was due", watched->name,
@@ -366,12 +368,15 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     seen->behind_bytes = 0;
 }
 
-static bool is_beat(const sim_watched *watched, const vt_frame *frame, vital_bytes payload)
+static bool is_text_beat(const vt_frame *frame, vital_bytes payload)
 {
-    if (!watched->text)
-        return frame->opcode == VT_OP_PING;
     return frame->opcode == VT_OP_TEXT && payload.size == 9 &&
            memcmp(payload.data, "heartbeat", 9) == 0;
+}
+
+static bool is_beat(const sim_watched *watched, const vt_frame *frame, vital_bytes payload)
+{
+    return watched->text ? is_text_beat(frame, payload) : frame->opcode == VT_OP_PING;
 }
 
 /* A ping waits for what is on its way, and at most one fragment more. (A beat by
@@ -418,6 +423,8 @@ void sim_watch_frame(void *watcher, sim_path *path, vt_sim_end end, const vt_fra
         return;
     if (life->options->trace)
         tell_frame(watched, frame, payload);
+    if (frame->opcode == VT_OP_PONG || (!watched->text && is_text_beat(frame, payload)))
+        seen->answered_us = vt_sim_now_us(life->sim);
     if (is_beat(watched, frame, payload))
         see_beat(watched, seen);
     else if (frame->opcode == VT_OP_TEXT)

@@ -226,6 +226,17 @@ static void who_does_not_read_is_slow(void **state)
                         "for 30 s, and nothing was heard.");
 }
 
+static void who_reads_again_is_given_another_limit(void **state)
+{
+    (void)state;
+    open_and_beat();
+    int64_t left_us = now.now_us;
+    look_until(left_us + 29900 * MS, SHUT);
+    assert_log(&client, "doubtful");
+    look_until(left_us + 35 * S, IN_FLIGHT); /* there is room, and nothing is acknowledged yet */
+    assert_int_equal(client.closed, 0);
+}
+
 static void behind_a_proxy_that_we_asked_nobody_knows_whose_program_it_is(void **state)
 {
     (void)state;
@@ -646,6 +657,7 @@ int main(void)
         TEST(a_host_that_dies_while_we_wait_for_its_program_is_gone),
         TEST(what_the_limit_left_open_is_decided_as_soon_as_it_is_known),
         TEST(who_does_not_read_is_slow),
+        TEST(who_reads_again_is_given_another_limit),
         TEST(behind_a_proxy_that_we_asked_nobody_knows_whose_program_it_is),
         TEST(bytes_that_get_across_before_the_beat_put_off_the_limit),
         TEST(what_was_not_tried_often_enough_is_waited_for),

@@ -45,7 +45,7 @@ static void close_router(const router *self)
 /* Listens until nothing more is to be heard. */
 static void overhear(router *self, uint16_t port)
 {
-    struct {
+    struct packet {
         struct iphdr ip;
         struct tcphdr tcp;
         uint8_t rest[2048];
@@ -53,7 +53,7 @@ static void overhear(router *self, uint16_t port)
     ssize_t size;
     while ((size = recv(self->ear, &packet, sizeof packet, 0)) > 0) {
         bool tcp = packet.ip.protocol == IPPROTO_TCP && packet.ip.ihl == 5;
-        if ((size_t)size < offsetof(typeof(packet), rest) || !tcp || packet.tcp.dest != htons(port))
+        if ((size_t)size < offsetof(struct packet, rest) || !tcp || packet.tcp.dest != htons(port))
             continue;
         self->ip = packet.ip;
         self->tcp = packet.tcp;
