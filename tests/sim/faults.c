@@ -129,7 +129,8 @@ static void put_to_sleep(sim_life *life, sim_process *process, int64_t for_us)
     int64_t until_us = vt_sim_now_us(life->sim) + for_us;
     disturb(life, process, for_us);
     sim_host_cut(&life->net, process->host, until_us);
-    process->slept_us = until_us;
+    if (process->slept_us < until_us)
+        process->slept_us = until_us;
     vt_sim_sleep(process->loop, until_us);
 }
 

@@ -511,7 +511,8 @@ static void audit_open(sim_watched *watched)
         sim_violate(life, "%s has heard its peer, and is still doubtful", watched->name);
     if (!stopped && notices_hole_late(watched) && !is_closing(watched))
         sim_violate(life, "%s has not noticed that the path is gone", watched->name);
-    int64_t most_us = interval_us(life) + 2 * LIMITS_MOST * LONGEST_ANSWER_US;
+    /* Anew, when something got across; and when a window opened that was shut. */
+    int64_t most_us = interval_us(life) + 3 * LIMITS_MOST * LONGEST_ANSWER_US;
     if (sim_recent(life, process->disturbed_us, most_us))
         return;
     if (now_us > heard_us + most_us + SLACK_US && !moves(watched))

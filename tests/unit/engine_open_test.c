@@ -389,12 +389,15 @@ static void who_is_not_in_yet_when_we_close_is_told_so(void **state)
 
 /* ------------------------------------------------------------- too many at once */
 
-static vital_policy counted_server(vital_turnstile *turnstile, vital_stats *stats, bool asking)
+static vital_stats stats; /* an engine counts in it until a test has ended */
+
+static vital_policy counted_server(vital_turnstile *turnstile, bool asking)
 {
+    stats = (vital_stats){.put_off = 0};
     vital_policy policy = asking ? asking_server() : usual_server;
     policy.limits.opens_per_s = 1;
     policy.turnstile = turnstile;
-    policy.stats = stats;
+    policy.stats = &stats;
     policy.http = true;
     return policy;
 }
@@ -405,11 +408,10 @@ static void more_upgrades_than_the_rate_are_each_told_another_second(void **stat
     static const char *const answers[] = {"101", "101", "Retry-After: 1\r\n", "Retry-After: 2\r\n",
                                           "Retry-After: 3\r\n"};
     for (int asking = 0; asking < 2; asking++) {
-        vital_stats stats = {.put_off = 0};
         vital_turnstile *turnstile;
         reseed(1);
         assert_int_equal(vital_turnstile_create(&turnstile), 0);
-        const vital_policy policy = counted_server(turnstile, &stats, asking);
+        const vital_policy policy = counted_server(turnstile, asking);
         for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
             bool in = i < 2; /* the burst */
             begin_end(&server, policy);
@@ -442,11 +444,10 @@ static void plain_requests_and_refused_ones_are_not_counted(void **state)
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         "Origin: http://elsewhere.test\r\n\r\n",
     };
-    vital_stats stats = {.put_off = 0};
     vital_turnstile *turnstile;
     reseed(1);
     assert_int_equal(vital_turnstile_create(&turnstile), 0);
-    const vital_policy policy = counted_server(turnstile, &stats, false);
+    const vital_policy policy = counted_server(turnstile, false);
     for (int i = 0; i < 30; i++) {
         begin_end(&server, policy);
         come_text(&server, all[i % 3]);
