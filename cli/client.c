@@ -42,7 +42,7 @@ void client_options(cli_option table[CLIENT_OPTIONS], client_settings *to)
         {"proxy-ca", 0, OPTION_TEXT, {.text = &to->proxy_tls.ca_file}, "FILE",
          "trust the certificates in this file (PEM) for a proxy of https://"},
         {"backend", 0, OPTION_TEXT, {.text = &to->backend_name}, "NAME",
-         "what to wait with: epoll, uring, or auto (whichever is better here)"},
+         "what to wait with: epoll, uring, or auto (epoll, for now)"},
         {0},
     };
     /* clang-format on */

@@ -237,7 +237,7 @@ static int read_settings(cli_options *options, serve_settings *to, int argc, con
          {.number = &to->threads, .least = 1, .most = THREADS_MOST}, "COUNT",
          "loops that share the port, each in its thread (1)"},
         {"backend", 0, OPTION_TEXT, {.text = &to->backend_name}, "NAME",
-         "what loops wait with: epoll, uring, or auto (whichever is better here)"},
+         "what loops wait with: epoll, uring, or auto (epoll, for now)"},
         {"max-message", 'm', OPTION_SIZE, {.size_bytes = &to->message_bytes}, "SIZE",
          "largest message (1MiB)"},
         {"max-connections", 0, OPTION_NUMBER,

@@ -351,7 +351,7 @@ void vital_stats_add(vital_stats *sum, const vital_stats *more);
 
 /* What a loop waits with. */
 typedef enum vital_backend {
-    VITAL_BACKEND_AUTO,  /* whichever is better here, of those that work */
+    VITAL_BACKEND_AUTO,  /* whichever is better: epoll, for now */
     VITAL_BACKEND_EPOLL, /* epoll(7) */
     /* io_uring(7), from Linux 6.1 on. Such a loop stays with the thread that first
      * steps it. VITAL_EUNSUPPORTED if vital was built without it; VITAL_ESYSTEM where

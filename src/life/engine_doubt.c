@@ -91,12 +91,17 @@ static void check_answer(vital_engine *engine, vital_clock clock)
         vt_heartbeat_hasten(&engine->heart, clock.now_us);
 }
 
+/* What we send does not get across, whoever is at fault. */
+static bool is_path(vt_finding finding)
+{
+    return finding == VT_FOUND_GONE || finding == VT_FOUND_HOMELESS;
+}
+
 /* What the kernel has not brought across yet, it asks again by itself; a second beat
  * would only wait behind it. */
 static void ask_anew(vital_engine *engine, vital_clock clock, vt_finding finding)
 {
-    bool across = finding != VT_FOUND_GONE && finding != VT_FOUND_HOMELESS;
-    if (across && vt_heartbeat_ask_again(&engine->heart))
+    if (!is_path(finding) && vt_heartbeat_ask_again(&engine->heart))
         vt_engine_beat(engine, clock);
 }
 
@@ -248,7 +253,7 @@ bool vt_engine_deaf(vital_engine *engine, vital_clock clock)
     if (!engine->told || !vt_heartbeat_unanswered(&engine->heart, policy, clock))
         return false;
     vt_finding finding = vt_engine_find(engine);
-    if (finding != VT_FOUND_GONE && finding != VT_FOUND_HOMELESS)
+    if (!is_path(finding))
         return false; /* the answer alone was lost */
     convict(engine, clock, VITAL_DEAF, finding);
     return engine->state != VT_OPEN;

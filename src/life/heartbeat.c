@@ -28,6 +28,16 @@ enum {
     CHECK_US = 1000 * 1000,
 };
 
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
+static int64_t later(int64_t one, int64_t other)
+{
+    return one > other ? one : other;
+}
+
 static int64_t awake_us(vital_clock clock)
 {
     return clock.now_us - clock.stalled_us;
@@ -197,19 +207,8 @@ static int64_t due_us(const vt_heartbeat *heart)
 {
     if (heart->interval_us == VT_NEVER_US)
         return VT_NEVER_US;
-    int64_t silent_us = heart->heard_us < heart->spoke_us ? heart->heard_us : heart->spoke_us;
-    int64_t due_us = silent_us + heart->interval_us;
-    return due_us < heart->soon_us ? due_us : heart->soon_us;
-}
-
-static int64_t earlier(int64_t one, int64_t other)
-{
-    return one < other ? one : other;
-}
-
-static int64_t later(int64_t one, int64_t other)
-{
-    return one > other ? one : other;
+    int64_t silent_us = earlier(heart->heard_us, heart->spoke_us);
+    return earlier(silent_us + heart->interval_us, heart->soon_us);
 }
 
 /* The peer talks, and yet the limit has passed without an answer: somebody lost
@@ -250,12 +249,8 @@ static int64_t look_awake_us(const vt_heartbeat *heart, const vital_heartbeat *p
 /* Of the clock less all stalls, on which all of these are judged. */
 static int64_t judge_awake_us(const vt_heartbeat *heart, const vital_heartbeat *policy)
 {
-    int64_t deadline_us = silence_awake_us(heart, policy);
-    int64_t look_us = look_awake_us(heart, policy);
-    int64_t forget_us = forget_awake_us(heart, policy);
-    if (look_us < deadline_us)
-        deadline_us = look_us;
-    return forget_us < deadline_us ? forget_us : deadline_us;
+    int64_t judge_us = earlier(silence_awake_us(heart, policy), look_awake_us(heart, policy));
+    return earlier(judge_us, forget_awake_us(heart, policy));
 }
 
 int64_t vt_heartbeat_deadline(const vt_heartbeat *heart, const vital_heartbeat *policy)

@@ -94,7 +94,6 @@ void vt_uring_stream_read_on(vt_socket_stream *base)
     change(self);
 }
 
-/* Takes the descriptor over, also when it fails. */
 vt_uring_stream *vt_uring_stream_create(vt_uring_loop *loop, int fd)
 {
     vt_uring_stream *stream = calloc(1, sizeof *stream);

@@ -300,74 +300,59 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
     vt_conn_touch(conn);
 }
 
-/* ---------------------------------------------------------------- compression */
+/* ------------------------------------------------ what a loop's connections share */
 
-struct shared_compressor {
-    vital_compressor *compressor; /* owned */
-    vt_resident resident;
-};
-
-static void evict_compressor(vt_resident *resident)
-{
-    struct shared_compressor *shared = VT_LIST_OWNER(resident, struct shared_compressor, resident);
-    vital_compressor_destroy(shared->compressor);
-    free(shared);
-}
-
-vital_compressor *vt_conn_compressor(vital_loop *loop)
-{
-    vt_resident *resident = vt_loop_find(loop, evict_compressor);
-    if (resident != NULL)
-        return VT_LIST_OWNER(resident, struct shared_compressor, resident)->compressor;
-    struct shared_compressor *shared = malloc(sizeof *shared);
-    if (shared == NULL)
-        return NULL;
-    if (vital_compressor_create(&shared->compressor) != 0) {
-        free(shared);
-        return NULL;
-    }
-    vt_loop_settle(loop, &shared->resident, evict_compressor);
-    return shared->compressor;
-}
-
-/* -------------------------------------------------------------------- breaker */
-
-struct shared_breaker {
+struct commons {
     vital_loop *loop;
-    vital_breaker *breaker; /* owned */
+    vital_compressor *compressor; /* owned, as the next; NULL until wanted */
+    vital_breaker *breaker;
     vt_resident resident;
     vt_grave grave;
 };
 
-static void bury_breaker(vt_grave *grave)
+static void bury_commons(vt_grave *grave)
 {
-    struct shared_breaker *shared = VT_LIST_OWNER(grave, struct shared_breaker, grave);
-    vital_breaker_destroy(shared->breaker);
-    free(shared);
+    struct commons *commons = VT_LIST_OWNER(grave, struct commons, grave);
+    vital_compressor_destroy(commons->compressor);
+    vital_breaker_destroy(commons->breaker);
+    free(commons);
 }
 
-/* The engines that end with the loop, too, still tell it so. */
-static void evict_breaker(vt_resident *resident)
+/* The engines that end with the loop, too, still use them. */
+static void evict_commons(vt_resident *resident)
 {
-    struct shared_breaker *shared = VT_LIST_OWNER(resident, struct shared_breaker, resident);
-    vt_loop_bury(shared->loop, &shared->grave, bury_breaker);
+    struct commons *commons = VT_LIST_OWNER(resident, struct commons, resident);
+    vt_loop_bury(commons->loop, &commons->grave, bury_commons);
+}
+
+/* NULL without memory. */
+static struct commons *commons_of(vital_loop *loop)
+{
+    vt_resident *resident = vt_loop_find(loop, evict_commons);
+    if (resident != NULL)
+        return VT_LIST_OWNER(resident, struct commons, resident);
+    struct commons *commons = calloc(1, sizeof *commons);
+    if (commons == NULL)
+        return NULL;
+    commons->loop = loop;
+    vt_loop_settle(loop, &commons->resident, evict_commons);
+    return commons;
+}
+
+vital_compressor *vt_conn_compressor(vital_loop *loop)
+{
+    struct commons *commons = commons_of(loop);
+    if (commons != NULL && commons->compressor == NULL)
+        vital_compressor_create(&commons->compressor);
+    return commons != NULL ? commons->compressor : NULL;
 }
 
 vital_breaker *vt_conn_breaker(vital_loop *loop)
 {
-    vt_resident *resident = vt_loop_find(loop, evict_breaker);
-    if (resident != NULL)
-        return VT_LIST_OWNER(resident, struct shared_breaker, resident)->breaker;
-    struct shared_breaker *shared = malloc(sizeof *shared);
-    if (shared == NULL)
-        return NULL;
-    if (vital_breaker_create(&shared->breaker) != 0) {
-        free(shared);
-        return NULL;
-    }
-    shared->loop = loop;
-    vt_loop_settle(loop, &shared->resident, evict_breaker);
-    return shared->breaker;
+    struct commons *commons = commons_of(loop);
+    if (commons != NULL && commons->breaker == NULL)
+        vital_breaker_create(&commons->breaker);
+    return commons != NULL ? commons->breaker : NULL;
 }
 
 /* ----------------------------------------------------------------- life cycle */

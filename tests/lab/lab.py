@@ -92,7 +92,6 @@ class Lab:
             print(f"{len(self.done)} of {count} runs, {failed} failed")
         sys.stdout.flush()
 
-
     def interrupted(self, count):
         print(f"\nInterrupted after {len(self.done)} of {count} runs\n\n" + table(self.rows()),
               flush=True)
@@ -184,6 +183,9 @@ def main():
     if not faults:
         print("no fault has a name with " + " and ".join(wanted))
         print("0 passed, 1 failed")
+        return 1
+    if runs < 1:
+        print(f"RUNS={runs} proves nothing: at least 1\n0 passed, 1 failed")
         return 1
     problem = why_not()
     if problem:

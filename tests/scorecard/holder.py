@@ -5,26 +5,19 @@ of that part. The kernel here has no netem.
 usage: holder.py NAME PERIOD_S HOLD_S
 """
 import collections
-import fcntl
 import os
+import pathlib
 import select
-import struct
 import sys
 import time
 
-TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
-PACKET_BYTES = 65536
-
-
-def open_tunnel(name):
-    tunnel = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(tunnel, TUNSETIFF, struct.pack("16sH", name.encode(), IFF_TUN | IFF_NO_PI))
-    return tunnel
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from crooked import PACKET_BYTES, open_tun  # noqa: E402  (it lives with tests/lab)
 
 
 def main():
     name, period_s, hold_s = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-    tunnel = open_tunnel(name)
+    tunnel = open_tun(name)
     print("ready", flush=True)
     began = time.monotonic()
     held = collections.deque()  # when to let it go, and the packet

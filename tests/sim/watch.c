@@ -51,6 +51,13 @@ static int64_t later(int64_t one, int64_t other)
 
 /* ------------------------------------------------------------- opening and doubt */
 
+/* For so many answer limits a silence may last before it is judged. They begin anew when
+ * something gets across, such as a beat that asks again; which may be lost, and sent anew. */
+static int limits_most(const sim_life *life)
+{
+    return (life->net.loss_per_mille > 0 ? 3 : 2) * LIMITS_MOST;
+}
+
 /* Where many wait, some are put off, and spared. */
 static int64_t put_off_us(const sim_watched *watched)
 {
@@ -233,9 +240,7 @@ static void judge_unanswered(const sim_watched *watched, const vital_verdict *ve
                     (double)least_us(verdict) / SECOND_US);
     /* While bytes leave slowly, and the beat with them, each of them is a sign. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
-    /* So is what gets across, as a beat that asks again, which may be lost and sent anew. */
-    int times = life->net.loss_per_mille > 0 ? 3 : 2;
-    int64_t most_us = times * LIMITS_MOST * answer_limit_us(&verdict->pulse) + put_off_us(watched);
+    int64_t most_us = limits_most(life) * answer_limit_us(&verdict->pulse) + put_off_us(watched);
     if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
         sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
                     watched->name, (double)quiet_us / SECOND_US, (double)most_us / SECOND_US);
@@ -511,8 +516,7 @@ static void audit_open(sim_watched *watched)
         sim_violate(life, "%s has heard its peer, and is still doubtful", watched->name);
     if (!stopped && notices_hole_late(watched) && !is_closing(watched))
         sim_violate(life, "%s has not noticed that the path is gone", watched->name);
-    /* Anew, when something got across; and when a window opened that was shut. */
-    int64_t most_us = interval_us(life) + 3 * LIMITS_MOST * LONGEST_ANSWER_US;
+    int64_t most_us = interval_us(life) + limits_most(life) * LONGEST_ANSWER_US;
     if (sim_recent(life, process->disturbed_us, most_us))
         return;
     if (now_us > heard_us + most_us + SLACK_US && !moves(watched))
