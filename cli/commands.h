@@ -9,5 +9,6 @@ int serve_command(int argc, const char **argv);
 int ping_command(int argc, const char **argv);
 int connect_command(int argc, const char **argv);
 int probe_command(int argc, const char **argv);
+int bench_command(int argc, const char **argv);
 
 #endif

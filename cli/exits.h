@@ -6,9 +6,11 @@
 
 enum {
     EXITS_FINE = 0,
-    EXITS_UNANSWERED = 1, /* `vital ping`: no beat was answered; `vital probe`: interrupted */
-    EXITS_TROUBLE = 2,    /* bad usage, or the command could not do its work */
-    EXITS_SIGNAL = 128,   /* plus the signal's number */
+    EXITS_UNANSWERED =
+        1,             /* `vital ping`, `bench`: nothing was answered; `vital probe`: interrupted */
+    EXITS_TROUBLE = 2, /* bad usage, or the command could not do its work */
+    EXITS_LIMIT = 3,   /* `vital bench`: a --fail-if */
+    EXITS_SIGNAL = 128, /* plus the signal's number */
 };
 
 /* 0 if the connection ended as it should (we closed it, or the peer did with

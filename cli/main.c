@@ -24,6 +24,7 @@ static const cli_command commands[] = {
     {"ping", ping_command, "measure whether and how fast a WebSocket answers"},
     {"connect", connect_command, "lines in, messages out, over a connection that comes back"},
     {"probe", probe_command, "find how long the path to a server bears silence"},
+    {"bench", bench_command, "load a server, and measure its answers and its costs"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -47,7 +48,8 @@ static void print_help(FILE *to)
         fprintf(to, "  %-10s%s\n", commands[i].name, commands[i].summary);
     fputs("\n`vital COMMAND --help` lists a command's options.\n"
           "Exit codes: 0 went well, 2 bad usage or could not start; `vital ping` ends with\n"
-          "1 if nothing answered, `vital connect` with the code of its verdict (vital(1)).\n",
+          "1 if nothing answered, `vital connect` with the code of its verdict, `vital\n"
+          "bench` with 3 if the result is not as wanted (vital(1)).\n",
           to);
 }
 

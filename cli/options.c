@@ -26,6 +26,8 @@ enum {
     DECIMALS = 3,
 };
 
+static const uint64_t FINE_MOST_US = UINT64_C(3600) * 1000 * 1000;
+
 /* Of a message; more is a typing error. Twice of it is still a queue (vital_limits). */
 static const size_t SIZE_MOST = (size_t)512 << 20;
 
@@ -37,6 +39,8 @@ typedef struct option_unit {
 } option_unit;
 
 static const option_unit time_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {0}};
+static const option_unit fine_time_units[] = {
+    {"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {0}};
 static const option_unit size_units[] = {
     {"B", 1},     {"KiB", 1 << 10}, {"MiB", 1 << 20},   {"GiB", 1 << 30},
     {"kB", 1000}, {"MB", 1000000},  {"GB", 1000000000}, {0},
@@ -124,6 +128,39 @@ const char *duration_parse(const char *text, int *out_ms)
     if (problem == AMOUNT_FINE)
         *out_ms = (int)ms;
     return sentences[problem];
+}
+
+const char *fine_duration_parse(const char *text, int64_t *out_us)
+{
+    static const char *const sentences[] = {
+        [AMOUNT_FINE] = NULL,
+        [AMOUNT_NO_NUMBER] = "is not a time; write one as 300us, 50ms or 2s",
+        [AMOUNT_NO_UNIT] = "has no unit; write a time as 300us, 50ms or 2s",
+        [AMOUNT_UNKNOWN_UNIT] = "has a unit that is not known; a time is in us, ms, s or m",
+        [AMOUNT_TOO_FINE] = "is finer than a microsecond",
+        [AMOUNT_TOO_SMALL] = "is too short; the shortest time is 1us",
+        [AMOUNT_TOO_LARGE] = "is too long; the longest time is 60m",
+    };
+    uint64_t us = 0;
+    amount_problem problem = read_amount(text, fine_time_units, FINE_MOST_US, &us);
+    if (problem == AMOUNT_FINE)
+        *out_us = (int64_t)us;
+    return sentences[problem];
+}
+
+const char *number_parse(const char *text, double *out)
+{
+    uint64_t thousandths;
+    const char *end;
+    amount_problem problem = read_thousandths(text, &thousandths, &end);
+    if (problem == AMOUNT_TOO_FINE)
+        return "has more than three decimals";
+    if (problem == AMOUNT_TOO_LARGE)
+        return "is too large";
+    if (problem != AMOUNT_FINE || *end != '\0')
+        return "is not a number; write one as 10000 or 7.5";
+    *out = (double)thousandths / 1000;
+    return NULL;
 }
 
 const char *size_parse(const char *text, size_t *out_bytes)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum option_kind {
     OPTION_FLAG,
@@ -72,5 +73,8 @@ int options_complain(const options_page *page, const char *format, ...)
  * follows the value. A time is 1 ms to INT_MAX ms, a size 1 B to 512 MiB. */
 const char *duration_parse(const char *text, int *out_ms);
 const char *size_parse(const char *text, size_t *out_bytes);
+/* "300us" to "60m", in microseconds; "7.5", not negative. As the above. */
+const char *fine_duration_parse(const char *text, int64_t *out_us);
+const char *number_parse(const char *text, double *out);
 
 #endif

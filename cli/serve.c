@@ -19,6 +19,7 @@
 
 #include "backends.h"
 #include "exits.h"
+#include "heap.h"
 #include "options.h"
 #include "serve.h"
 #include "signals.h"
@@ -29,6 +30,7 @@ enum {
     MESSAGE_BYTES = 1 << 20, /* vital's own default */
     THREADS_MOST = 256,
     OPENS_PER_S_MOST = 1000 * 1000,
+    KEPT_BYTES = 16 * 1024 * 1024,
 };
 
 static const char program[] = "vital serve";
@@ -135,6 +137,7 @@ static int run(serve_state *serve)
 {
     int result = EXITS_TROUBLE;
     allow_many_descriptors();
+    heap_keep(KEPT_BYTES);
     /* Without certificates to reload, a hang-up is what it is everywhere. */
     serve->signals = signals_open(serve->settings->tls.cert_file != NULL ? SIGHUP : 0);
     serve->workers = calloc((size_t)serve->worker_count, sizeof *serve->workers);

@@ -3,7 +3,7 @@ import re
 
 from vital_process import ROOT, VitalCase
 
-COMMANDS = ("serve", "ping", "connect", "probe")
+COMMANDS = ("serve", "ping", "connect", "probe", "bench")
 
 
 class Help(VitalCase):

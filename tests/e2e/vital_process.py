@@ -26,7 +26,7 @@ Line = collections.namedtuple("Line", "at text")
 
 def _on_backend(words):
     """The same command, waiting with $VITAL_BACKEND if that is set."""
-    if BACKEND and words and words[0] in ("serve", "connect", "ping", "probe"):
+    if BACKEND and words and words[0] in ("serve", "connect", "ping", "probe", "bench"):
         return (words[0], "--backend", BACKEND, *words[1:])
     return words
 

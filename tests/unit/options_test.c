@@ -37,6 +37,25 @@ static void assert_no_time(const char *text, const char *expected)
     assert_int_equal(ms, -7);
 }
 
+static void assert_fine_time(const char *text, int64_t expected_us)
+{
+    int64_t us = -7;
+    const char *problem = fine_duration_parse(text, &us);
+    if (problem != NULL)
+        fail_msg("%s: %s", text, problem);
+    if (us != expected_us)
+        fail_msg("%s is %lld us, expected %lld us", text, (long long)us, (long long)expected_us);
+}
+
+static void assert_no_fine_time(const char *text, const char *expected)
+{
+    int64_t us = -7;
+    const char *problem = fine_duration_parse(text, &us);
+    if (problem == NULL || strstr(problem, expected) == NULL)
+        fail_msg("%s: \"%s\", expected \"%s\"", text, problem != NULL ? problem : "", expected);
+    assert_int_equal(us, -7);
+}
+
 static void assert_size(const char *text, size_t expected_bytes)
 {
     size_t bytes = 7;
@@ -308,12 +327,45 @@ static void help_comes_from_the_same_table(void **state)
     options_finish(&values.options);
 }
 
+static void a_fine_time_goes_down_to_a_microsecond(void **unused)
+{
+    (void)unused;
+    assert_fine_time("1us", 1);
+    assert_fine_time("1.5ms", 1500);
+    assert_fine_time("2s", 2000000);
+    assert_fine_time("60m", INT64_C(3600000000));
+    assert_no_fine_time("50", "has no unit; write a time as 300us");
+    assert_no_fine_time("", "is not a time");
+    assert_no_fine_time("1h", "a time is in us, ms, s or m");
+    assert_no_fine_time("1.5us", "finer than a microsecond");
+    assert_no_fine_time("0us", "is too short");
+    assert_no_fine_time("61m", "the longest time is 60m");
+}
+
+static void a_number_may_have_decimals_and_nothing_else(void **unused)
+{
+    double number = -7;
+    (void)unused;
+    assert_null(number_parse("7.5", &number));
+    assert_true(number > 7.499 && number < 7.501);
+    assert_null(number_parse("10000", &number));
+    assert_true(number > 9999.9 && number < 10000.1);
+    static const char *const others[] = {"", "x", "-1", "1e3", "5ms", "0.1234", "1234567890123"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        number = -7;
+        assert_non_null(number_parse(others[i], &number));
+        assert_true(number < -6.9);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_time_has_a_unit),
         cmocka_unit_test(a_time_may_have_three_decimals),
         cmocka_unit_test(a_bare_number_is_no_time),
+        cmocka_unit_test(a_fine_time_goes_down_to_a_microsecond),
+        cmocka_unit_test(a_number_may_have_decimals_and_nothing_else),
         cmocka_unit_test(what_is_no_number_is_no_time),
         cmocka_unit_test(a_unit_is_known_or_an_error),
         cmocka_unit_test(a_time_is_whole_milliseconds_and_at_least_one),
