@@ -38,40 +38,6 @@ enum {
 
 /* ----------------------------------------------------------------- life cycle */
 
-int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_entropy entropy,
-                        vital_clock clock)
-{
-    vital_engine *engine = calloc(1, sizeof *engine);
-    *out = engine;
-    if (engine == NULL)
-        return VITAL_ENOMEM;
-    engine->policy = policy;
-    engine->entropy = entropy;
-    engine->opened_us = -1;
-    vt_engine_forget_flow(engine);
-    engine->rules = (vt_reader_rules){
-        .expect_masked = policy->role == VITAL_SERVER,
-        .message_bytes = policy->limits.message_bytes,
-        .pieces = policy->pieces,
-    };
-    vt_reader_init(&engine->reader, &engine->rules);
-    vt_outbox_init(&engine->outbox);
-
-    engine->state = policy->role == VITAL_SERVER ? VT_OPENING : VT_CONNECTING;
-    vt_engine_set_deadline(engine, clock, policy->limits.open_ms);
-    if (policy->role == VITAL_CLIENT) {
-        vt_engine_flag(engine, VITAL_EVENT_CONNECT);
-    } else {
-        engine->opening = calloc(1, sizeof *engine->opening);
-        if (engine->opening == NULL) {
-            vital_engine_destroy(engine);
-            *out = NULL;
-            return VITAL_ENOMEM;
-        }
-    }
-    return 0;
-}
-
 static void stop_packing(vital_engine *engine)
 {
     vt_outbox_deflate_with(&engine->outbox, NULL);
@@ -80,9 +46,9 @@ static void stop_packing(vital_engine *engine)
     engine->packing = NULL;
 }
 
-void vital_engine_destroy(vital_engine *engine)
+void vt_engine_finish(vital_engine *engine)
 {
-    if (engine == NULL)
+    if (engine->policy == NULL) /* it is blank */
         return;
     if (engine->state >= VT_OPEN && engine->state <= VT_ENDING && engine->opened_us >= 0)
         vt_stats_abandoned(engine->policy->stats);
@@ -95,7 +61,13 @@ void vital_engine_destroy(vital_engine *engine)
     vt_engine_count_queue(engine);
     stop_packing(engine);
     vt_engine_forget_flow(engine);
-    free(engine->subprotocol);
+    free(engine->own_subprotocol);
+}
+
+void vital_engine_destroy(vital_engine *engine)
+{
+    if (engine != NULL)
+        vt_engine_finish(engine);
     free(engine);
 }
 

@@ -100,7 +100,8 @@ void vt_engine_lose(vital_engine *engine, vital_clock clock)
     plan_return(engine);
 
     engine->input = (vt_input){NULL, 0};
-    free(engine->subprotocol);
+    free(engine->own_subprotocol);
+    engine->own_subprotocol = NULL;
     engine->subprotocol = NULL;
     forget_events(engine, 0);
     vt_engine_flag(engine, VITAL_EVENT_CLOSED);

@@ -12,12 +12,62 @@
 #include "invitation.h"
 #include "random.h"
 #include "redirect.h"
+#include "rest.h"
 #include "turnstile.h"
 
 enum {
     LOCATION_SHOWN = 160, /* of what a redirect points to, in a verdict */
     SOON_S = 5,           /* who was turned away need not wait as after a 503 without a time */
 };
+
+/* ------------------------------------------------------------------ from the start */
+
+void vt_engine_set_up(vital_engine *engine, const vital_policy *policy, vital_entropy entropy)
+{
+    engine->policy = policy;
+    engine->entropy = entropy;
+    engine->opened_us = -1;
+    vt_engine_forget_flow(engine);
+    engine->rules = (vt_reader_rules){
+        .expect_masked = policy->role == VITAL_SERVER,
+        .message_bytes = policy->limits.message_bytes,
+        .pieces = policy->pieces,
+    };
+    vt_reader_init(&engine->reader, &engine->rules);
+    vt_outbox_init(&engine->outbox);
+}
+
+int vt_engine_begin(vital_engine *engine, const vital_policy *policy, vital_entropy entropy,
+                    vital_clock clock)
+{
+    vt_opening *opening = NULL;
+    if (policy->role == VITAL_SERVER) {
+        opening = calloc(1, sizeof *opening);
+        if (opening == NULL)
+            return VITAL_ENOMEM;
+    }
+    vt_engine_set_up(engine, policy, entropy);
+    engine->opening = opening;
+    engine->state = policy->role == VITAL_SERVER ? VT_OPENING : VT_CONNECTING;
+    vt_engine_set_deadline(engine, clock, policy->limits.open_ms);
+    if (policy->role == VITAL_CLIENT)
+        vt_engine_flag(engine, VITAL_EVENT_CONNECT);
+    return 0;
+}
+
+int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_entropy entropy,
+                        vital_clock clock)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        return VITAL_ENOMEM;
+    int error = vt_engine_begin(*out, policy, entropy, clock);
+    if (error != 0) {
+        free(*out);
+        *out = NULL;
+    }
+    return error;
+}
 
 void vt_engine_forget_opening(vital_engine *engine)
 {
@@ -65,16 +115,27 @@ static bool start_packing(vital_engine *engine, const vt_deflate_terms *terms)
     return true;
 }
 
+/* What the application has chosen ends with its response, unless it is of the policy's
+ * list. False without memory. */
+static bool take_subprotocol(vital_engine *engine, const char *chosen)
+{
+    const char *const *known = engine->policy->subprotocols;
+    while (known != NULL && *known != NULL && chosen != NULL && strcmp(*known, chosen) != 0)
+        known++;
+    engine->subprotocol = chosen != NULL && known != NULL ? *known : NULL;
+    if (chosen == NULL || engine->subprotocol != NULL)
+        return true;
+    engine->subprotocol = engine->own_subprotocol = strdup(chosen);
+    return engine->subprotocol != NULL;
+}
+
 /* `response` is that of a server; a client has none. */
 static void open_up(vital_engine *engine, vital_clock clock, const vital_response *response)
 {
     const char *subprotocol = vt_opening_subprotocol(engine->opening, engine->policy, response);
-    if (subprotocol != NULL) {
-        engine->subprotocol = strdup(subprotocol);
-        if (engine->subprotocol == NULL) {
-            vt_engine_lose_without_memory(engine, clock);
-            return;
-        }
+    if (!take_subprotocol(engine, subprotocol)) {
+        vt_engine_lose_without_memory(engine, clock);
+        return;
     }
     const vt_deflate_terms *deflate = &engine->opening->deflate;
     if (deflate->agreed && !start_packing(engine, deflate)) {

@@ -83,11 +83,12 @@ struct vital_engine {
     } sooner; /* VITAL_EVENT_SOONER */
     vt_ending ending;
 
-    size_t queue_counted; /* of the queue, what the statistics know of */
-    uint64_t confirmed;   /* messages proven received, or already reported */
-    char *subprotocol;    /* owned; NULL: none */
-    const char *late;     /* CONNECTING: what a time-out would mean; NULL: not told */
-    int64_t opened_us;    /* -1: this socket has not been open */
+    size_t queue_counted;    /* of the queue, what the statistics know of */
+    uint64_t confirmed;      /* messages proven received, or already reported */
+    const char *subprotocol; /* NULL: none; one of the policy's, or the next */
+    char *own_subprotocol;   /* owned; one that the application has chosen; NULL: none */
+    const char *late;        /* CONNECTING: what a time-out would mean; NULL: not told */
+    int64_t opened_us;       /* -1: this socket has not been open */
 
     int64_t deadline_us; /* of the state; and the stalls when it was set */
     int64_t deadline_stalled_us;
@@ -113,6 +114,8 @@ static inline bool vt_engine_has_stream(const vital_engine *engine)
 }
 
 /* ---- engine.c */
+
+void vt_engine_finish(vital_engine *engine); /* accepts zeroed */
 
 /* The queue has changed: so do the statistics. */
 static inline void vt_engine_count_queue(vital_engine *engine)
@@ -169,6 +172,8 @@ int64_t vt_engine_hinted_ms(vital_engine *engine, vital_clock clock, int64_t ret
 
 /* ---- engine_open.c */
 
+/* Zeroed memory becomes an engine without a state. */
+void vt_engine_set_up(vital_engine *engine, const vital_policy *policy, vital_entropy entropy);
 /* OPENING, with input. */
 void vt_engine_feed_opening(vital_engine *engine, vital_clock clock);
 /* Server, OPENING or ASKING: refuses, and says why in the body and the verdict. */

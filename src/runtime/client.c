@@ -21,6 +21,7 @@ struct client {
     vital_conn conn; /* first */
     vital_policy policy;
     vital_events events;
+    vt_conn_owner owner; /* of the connection, as we are */
     vt_target target;
     char **texts; /* owned, as the next: what the policy points to */
     char **subprotocols;
@@ -40,7 +41,7 @@ static struct client *client_of(vital_conn *conn)
 
 static vital_clock clock_of(const struct client *client)
 {
-    return vt_loop_clock(client->conn.loop);
+    return vt_loop_clock(client->conn.owner->loop);
 }
 
 /* ----------------------------------------------------------------- connecting */
@@ -48,8 +49,8 @@ static vital_clock clock_of(const struct client *client)
 static void on_found(void *owner)
 {
     struct client *client = owner;
-    client->conn.opening.name_us = vt_conn_phase_us(&client->conn);
-    vital_engine_awaits(client->conn.engine, "no address answered within the time limit");
+    client->conn.awake->opening.name_us = vt_conn_phase_us(&client->conn);
+    vital_engine_awaits(client->conn.awake->engine, "no address answered within the time limit");
 }
 
 /* What it would mean if time ran out now. */
@@ -58,7 +59,7 @@ static void await_passage(struct client *client, bool proxied)
     static const char proxy[] = "the proxy did not let us through within the time limit";
     static const char tls[] = "the server accepted the connection but did not finish the TLS "
                               "handshake within the time limit";
-    vital_engine_awaits(client->conn.engine, proxied ? proxy : tls);
+    vital_engine_awaits(client->conn.awake->engine, proxied ? proxy : tls);
 }
 
 static void on_passed(void *owner, vt_passage_step step)
@@ -67,16 +68,16 @@ static void on_passed(void *owner, vt_passage_step step)
     vital_conn *conn = &client->conn;
     switch (step) {
     case VT_PASSAGE_PROXIED:
-        conn->opening.proxy_us = vt_conn_phase_us(conn);
+        conn->awake->opening.proxy_us = vt_conn_phase_us(conn);
         await_passage(client, false);
         break;
     case VT_PASSAGE_SECURED:
-        conn->opening.tls_us = vt_conn_phase_us(conn);
+        conn->awake->opening.tls_us = vt_conn_phase_us(conn);
         break;
     case VT_PASSAGE_THROUGH:
-        conn->relayed = client->way.proxy != NULL;
+        conn->awake->relayed = client->way.proxy != NULL;
         vt_conn_adopt(conn, &client->address);
-        vital_engine_connected(conn->engine, clock_of(client));
+        vital_engine_connected(conn->awake->engine, clock_of(client));
         break;
     }
 }
@@ -84,7 +85,7 @@ static void on_passed(void *owner, vt_passage_step step)
 static void on_blocked(void *owner, const vital_failure *failure)
 {
     struct client *client = owner;
-    vital_engine_failed(client->conn.engine, clock_of(client), failure);
+    vital_engine_failed(client->conn.awake->engine, clock_of(client), failure);
     vt_conn_touch(&client->conn);
 }
 
@@ -98,7 +99,7 @@ static void on_connected(void *owner, vt_stream *stream, const vt_address *addre
     struct client *client = owner;
     vital_conn *conn = &client->conn;
     client->dial = NULL;
-    conn->opening.connect_us = vt_conn_phase_us(conn);
+    conn->awake->opening.connect_us = vt_conn_phase_us(conn);
     client->address = *address;
     client->passage.events = &PASSAGE_EVENTS;
     client->passage.owner = client;
@@ -112,7 +113,7 @@ static void on_failed(void *owner, int error, const char *what)
     char whole[512];
     client->dial = NULL;
     snprintf(whole, sizeof whole, "%s%s", client->way.proxy != NULL ? "the proxy: " : "", what);
-    vital_engine_unreachable(client->conn.engine, clock_of(client), error, whole);
+    vital_engine_unreachable(client->conn.awake->engine, clock_of(client), error, whole);
     vt_conn_touch(&client->conn);
 }
 
@@ -132,7 +133,7 @@ static void aim(struct client *client)
     client->way.host = url->host;
     client->way.port = url->port;
     client->way.tls = vt_target_tls(&client->target);
-    client->conn.url = url->text;
+    client->conn.awake->url = url->text;
 }
 
 static void dial(struct client *client)
@@ -145,7 +146,7 @@ static void dial(struct client *client)
         .port = proxied ? client->proxy.port : url->port,
     };
     aim(client);
-    client->dial = vt_dial_start(client->conn.loop, &to, &DIAL_EVENTS, client);
+    client->dial = vt_dial_start(client->conn.owner->loop, &to, &DIAL_EVENTS, client);
     if (client->dial == NULL)
         on_failed(client, ENOMEM, "no memory to connect");
 }
@@ -161,7 +162,7 @@ static void redirect(vital_conn *conn, const char *location)
     struct client *client = client_of(conn);
     const char *why = vt_target_follow(&client->target, location);
     if (why != NULL) {
-        vital_engine_unfollowed(conn->engine, clock_of(client), why);
+        vital_engine_unfollowed(conn->awake->engine, clock_of(client), why);
         return;
     }
     dial(client);
@@ -200,7 +201,7 @@ static void hear(vt_resident *resident, vital_hint hint)
 static void gone(vital_conn *conn)
 {
     struct client *client = client_of(conn);
-    vital_loop *loop = conn->loop;
+    vital_loop *loop = conn->owner->loop;
     vt_loop_leave(&client->resident);
     abandon(conn);
     vt_conn_finish(conn);
@@ -211,13 +212,6 @@ static void evict(vt_resident *resident)
 {
     gone(&VT_LIST_OWNER(resident, struct client, resident)->conn);
 }
-
-static const vt_conn_owner OWNER = {
-    .connect = start_connecting,
-    .redirect = redirect,
-    .abandon = abandon,
-    .gone = gone,
-};
 
 /* Copies what the options point to, and completes the policy. */
 static int make_policy(struct client *client, vital_loop *loop,
@@ -242,15 +236,25 @@ static int make_policy(struct client *client, vital_loop *loop,
         .headers = (const char *const *)client->target.headers,
         .follow = true,
         .stats = vt_loop_stats(loop),
-        .breaker = vt_conn_breaker(loop),
+        .breaker = vt_commons_breaker(loop),
         .subprotocols = (const char *const *)client->subprotocols,
     };
     client->policy.heartbeat.text = client->texts[0];
     client->policy.heartbeat.reply = client->texts[1];
     if (client->policy.breaker == NULL)
         return VITAL_ENOMEM;
+    client->owner = (vt_conn_owner){
+        .loop = loop,
+        .commons = vt_commons_of(loop),
+        .policy = &client->policy,
+        .events = &client->events,
+        .connect = start_connecting,
+        .redirect = redirect,
+        .abandon = abandon,
+        .gone = gone,
+    };
     if (options->compression.enabled) {
-        client->policy.compressor = vt_conn_compressor(loop);
+        client->policy.compressor = vt_commons_compressor(loop);
         if (client->policy.compressor == NULL)
             return VITAL_ENOMEM;
     }
@@ -312,11 +316,11 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
         goto fail;
     problem = "out of memory";
     client->events = options->events;
-    error = vt_conn_init(&client->conn, loop, &client->policy, &client->events, &OWNER);
+    error = vt_conn_init(&client->conn, &client->owner);
     if (error != 0)
         goto fail;
     client->conn.user = options->user;
-    client->conn.url = client->target.asked.text;
+    client->conn.awake->url = client->target.asked.text;
     vt_loop_settle(loop, &client->resident, evict);
     vt_loop_hear(&client->resident, hear);
     vt_loop_watch_network(loop);

@@ -7,17 +7,27 @@
  *
  * The timer is lazy: activity only ever moves a deadline later, so it is armed
  * again when it fires early, and at once only if the deadline came nearer.
+ *
+ * A server's connection to which nothing has been done for a moment comes to rest:
+ * that is looked at whenever another one settles, so it costs no timer, and whoever
+ * talks all the time is never folded and unfolded.
  */
 #include "conn.h"
 
+#include <assert.h>
 #include <stdlib.h>
+
+enum {
+    RESTLESS_US = 100 * 1000, /* who was touched since stays awake */
+    FOLDS_A_SETTLE = 2,       /* so more come to rest than leave it */
+};
 
 static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell)
 {
     vt_transport_end(&conn->transport, how, farewell);
-    conn->sending = false;
-    conn->paused = false;
-    conn->send_error = 0;
+    conn->awake->sending = false;
+    conn->awake->paused = false;
+    conn->awake->send_error = 0;
 }
 
 static void forget_peer(vital_conn *conn)
@@ -29,14 +39,99 @@ static void forget_peer(vital_conn *conn)
 
 static vital_clock clock_of(const vital_conn *conn)
 {
-    return vt_loop_clock(conn->loop);
+    return vt_loop_clock(conn->owner->loop);
+}
+
+static vital_clock clock_now_of(const vital_conn *conn)
+{
+    return vt_loop_clock_now(conn->owner->loop);
+}
+
+/* Or zeroed. */
+static bool is_gone(const vital_conn *conn)
+{
+    return conn->timer.fire == NULL;
+}
+
+/* Of one that is awake. */
+static vital_engine *engine_of(const vital_conn *conn)
+{
+    return conn->awake->engine;
 }
 
 int64_t vt_conn_phase_us(vital_conn *conn)
 {
-    int64_t began_us = conn->began_us;
-    conn->began_us = vt_loop_clock_now(conn->loop).now_us;
-    return conn->began_us - began_us;
+    int64_t began_us = conn->awake->began_us;
+    conn->awake->began_us = clock_now_of(conn).now_us;
+    return conn->awake->began_us - began_us;
+}
+
+/* ----------------------------------------------------------------------- rest */
+
+static void settle(void *owner);
+
+static void rouse(vital_conn *conn, vt_awake *awake)
+{
+    const vt_conn_owner *owner = conn->owner;
+    vt_rest_unfold(&conn->rest, awake->engine, owner->policy, vt_loop_entropy(owner->loop));
+    awake->conn = conn;
+    awake->opening = (vital_opening){-1, -1, -1, conn->tls_us, conn->upgrade_us};
+    vt_task_init(&awake->settle, settle, conn);
+    conn->awake = awake;
+}
+
+/* False if it is gone, or without memory. */
+static bool wake(vital_conn *conn)
+{
+    if (conn->awake != NULL)
+        return true;
+    vt_awake *awake = is_gone(conn) || conn->starved ? NULL : vt_commons_lend(conn->owner->commons);
+    if (awake != NULL)
+        rouse(conn, awake);
+    return awake != NULL;
+}
+
+/* It cannot leave its rest for what must be done: it ends, and soon, since nobody is
+ * called back from here. */
+static void starve(vital_conn *conn)
+{
+    if (is_gone(conn) || conn->starved)
+        return;
+    conn->starved = true;
+    vt_timer_arm(&conn->timer, conn->owner->loop, clock_of(conn).now_us);
+}
+
+static void fold(vital_conn *conn)
+{
+    vt_awake *awake = conn->awake;
+    const vital_opening *opening = &awake->opening;
+    if (awake->sending || awake->paused || awake->pulling || !vt_list_empty(&awake->settle.link) ||
+        opening->tls_us > INT32_MAX || opening->upgrade_us > INT32_MAX ||
+        !vt_rest_fold(&conn->rest, awake->engine))
+        return;
+    conn->tls_us = (int32_t)opening->tls_us;
+    conn->upgrade_us = (int32_t)opening->upgrade_us;
+    conn->awake = NULL;
+    vt_commons_take_back(conn->owner->commons, awake);
+}
+
+/* This one has settled: it may rest in a while, and others now. Who may not is looked at
+ * again when it has settled again. */
+static void come_to_rest(vital_conn *conn)
+{
+    vt_list *recent = &conn->owner->commons->recent;
+    int64_t now_us = clock_of(conn).now_us;
+    if (conn->owner->policy->role != VITAL_SERVER)
+        return;
+    conn->awake->touched_us = now_us;
+    vt_list_append(recent, &conn->awake->recent);
+    for (int i = 0; i < FOLDS_A_SETTLE; i++) {
+        vt_awake *first = VT_LIST_OWNER(recent->next, vt_awake, recent);
+        if (first->touched_us + RESTLESS_US > now_us)
+            return; /* if nobody else, this one */
+        vt_list_remove(&first->recent);
+        fold(first->conn);
+    }
 }
 
 /* --------------------------------------------------------------------- events */
@@ -48,9 +143,10 @@ static bool take_closed(vital_conn *conn, const vital_verdict *verdict)
     if (conn->owner->abandon != NULL)
         conn->owner->abandon(conn);
     bool given_up = verdict->cause == VITAL_SILENT || verdict->cause == VITAL_STUCK;
-    end_stream(conn, given_up ? VT_END_LIMBO : VT_END_POLITE, vital_engine_farewell(conn->engine));
-    if (conn->events->close != NULL)
-        conn->events->close(conn, verdict);
+    end_stream(conn, given_up ? VT_END_LIMBO : VT_END_POLITE,
+               vital_engine_farewell(engine_of(conn)));
+    if (conn->owner->events->close != NULL)
+        conn->owner->events->close(conn, verdict);
     forget_peer(conn);
     if (!verdict->final)
         return true;
@@ -66,19 +162,19 @@ static void take_request(vital_conn *conn, const vital_request *request,
     vital_response response = {.status = answer(conn, request)};
     if (response.status == VITAL_LATER)
         return;
-    if (vital_engine_respond(conn->engine, clock_of(conn), &response, &problem) != VITAL_EINVAL)
+    if (vital_engine_respond(engine_of(conn), clock_of(conn), &response, &problem) != VITAL_EINVAL)
         return;
     response.status = 500; /* not a status with which one can answer */
-    vital_engine_respond(conn->engine, clock_of(conn), &response, &problem);
+    vital_engine_respond(engine_of(conn), clock_of(conn), &response, &problem);
 }
 
 static void take_health(vital_conn *conn, vital_health health)
 {
-    if (conn->events->health == NULL)
+    if (conn->owner->events->health == NULL)
         return;
     vital_pulse pulse;
-    vital_engine_pulse(conn->engine, clock_of(conn), &pulse);
-    conn->events->health(conn, health, &pulse);
+    vital_engine_pulse(engine_of(conn), clock_of(conn), &pulse);
+    conn->owner->events->health(conn, health, &pulse);
 }
 
 /* What the kernel knows is the engine's to judge. */
@@ -87,25 +183,25 @@ static void testify(vital_conn *conn)
     vital_evidence evidence;
     if (conn->transport.stream == NULL || !vt_stream_info(conn->transport.stream, &evidence))
         return;
-    evidence.relayed = conn->relayed;
-    vital_engine_evidence(conn->engine, &evidence);
+    evidence.relayed = conn->awake->relayed;
+    vital_engine_evidence(engine_of(conn), &evidence);
 }
 
 /* False if the connection is gone. */
 static bool dispatch(vital_conn *conn, const vital_event *event)
 {
-    const vital_events *events = conn->events;
+    const vital_events *events = conn->owner->events;
     switch (event->type) {
     case VITAL_EVENT_CONNECT:
-        conn->opening = (vital_opening){-1, -1, -1, -1, -1};
-        conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+        conn->awake->opening = (vital_opening){-1, -1, -1, -1, -1};
+        conn->awake->began_us = clock_now_of(conn).now_us;
         conn->owner->connect(conn);
         break;
     case VITAL_EVENT_REDIRECT:
         end_stream(conn, VT_END_ABRUPT, (vital_bytes){NULL, 0});
         forget_peer(conn);
-        conn->opening = (vital_opening){-1, -1, -1, -1, -1}; /* of the last hop */
-        conn->began_us = vt_loop_clock_now(conn->loop).now_us;
+        conn->awake->opening = (vital_opening){-1, -1, -1, -1, -1}; /* of the last hop */
+        conn->awake->began_us = clock_now_of(conn).now_us;
         conn->owner->redirect(conn, event->location);
         break;
     case VITAL_EVENT_REQUEST:
@@ -115,7 +211,7 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
         take_request(conn, event->request, events->http);
         break;
     case VITAL_EVENT_OPEN:
-        conn->opening.upgrade_us = vt_conn_phase_us(conn);
+        conn->awake->opening.upgrade_us = vt_conn_phase_us(conn);
         testify(conn);
         if (events->open != NULL)
             events->open(conn, false);
@@ -151,15 +247,15 @@ static bool dispatch(vital_conn *conn, const vital_event *event)
 /* False if the connection is gone. */
 static bool pull(vital_conn *conn)
 {
-    if (conn->pulling)
+    if (conn->awake->pulling)
         return true; /* who dispatches, goes on to what is new */
     vital_event event;
     bool here = true;
-    conn->pulling = true;
-    while (here && vital_engine_next(conn->engine, clock_of(conn), &event))
+    conn->awake->pulling = true;
+    while (here && vital_engine_next(engine_of(conn), clock_of(conn), &event))
         here = dispatch(conn, &event);
     if (here)
-        conn->pulling = false;
+        conn->awake->pulling = false;
     return here;
 }
 
@@ -167,29 +263,29 @@ static bool pull(vital_conn *conn)
 
 static void flush(vital_conn *conn)
 {
-    if (conn->transport.stream == NULL || conn->sending)
+    if (conn->transport.stream == NULL || conn->awake->sending)
         return;
-    vital_bytes bytes = vital_engine_pending(conn->engine, clock_of(conn));
+    vital_bytes bytes = vital_engine_pending(engine_of(conn), clock_of(conn));
     if (bytes.size == 0)
         return;
     if (!vt_transport_ready(&conn->transport)) {
         /* A refusal, to a client that has not even finished TLS: it cannot be told. */
-        vital_engine_ended(conn->engine, clock_of(conn), 0);
+        vital_engine_ended(engine_of(conn), clock_of(conn), 0);
         return;
     }
-    conn->sending = true;
+    conn->awake->sending = true;
     vt_transport_send(&conn->transport, bytes);
 }
 
 /* Reads on, if the engine is ready for it again. False if the connection is gone. */
 static bool resume(vital_conn *conn)
 {
-    if (!conn->paused || vital_engine_paused(conn->engine))
+    if (!conn->awake->paused || vital_engine_paused(engine_of(conn)))
         return true;
-    conn->paused = false;
+    conn->awake->paused = false;
     vt_transport_pause(&conn->transport, false);
     vt_transport_poll(&conn->transport);
-    return conn->engine != NULL;
+    return !is_gone(conn);
 }
 
 static void settle(void *owner)
@@ -202,37 +298,57 @@ static void settle(void *owner)
         return;
     if (!resume(conn))
         return;
-    int64_t deadline_us = vital_engine_deadline(conn->engine);
+    int64_t deadline_us = vital_engine_deadline(engine_of(conn));
     if (deadline_us < conn->timer.at_us)
-        vt_timer_arm(&conn->timer, conn->loop, deadline_us);
+        vt_timer_arm(&conn->timer, conn->owner->loop, deadline_us);
+    come_to_rest(conn);
 }
 
 void vt_conn_touch(vital_conn *conn)
 {
-    vt_task_schedule(&conn->settle, conn->loop);
+    vt_task_schedule(&conn->awake->settle, conn->owner->loop);
 }
 
 void vt_conn_hint(vital_conn *conn, vital_hint hint)
 {
-    vital_engine_hint(conn->engine, clock_of(conn), hint);
+    if (!wake(conn))
+        return; /* one of those that are not followed */
+    vital_engine_hint(engine_of(conn), clock_of(conn), hint);
     vt_conn_touch(conn);
+}
+
+/* Ends it with the memory that is kept for that. */
+static void give_up_starved(vital_conn *conn)
+{
+    static const vital_failure failure = {.cause = VITAL_OVERFLOW, .what = "out of memory"};
+    rouse(conn, vt_commons_lend_reserve(conn->owner->commons));
+    vital_engine_failed(engine_of(conn), clock_of(conn), &failure);
+    pull(conn);
 }
 
 static void on_timer(void *owner)
 {
     vital_conn *conn = owner;
+    if (conn->starved) {
+        give_up_starved(conn);
+        return;
+    }
+    if (!wake(conn)) {
+        starve(conn);
+        return;
+    }
     /* What has happened in this turn is told before anything else does. */
     if (!pull(conn))
         return;
     /* Before judging, read: the answer may have arrived already. */
-    if (vital_engine_suspects(conn->engine, clock_of(conn)) && conn->transport.stream != NULL) {
+    if (vital_engine_suspects(engine_of(conn), clock_of(conn)) && conn->transport.stream != NULL) {
         vt_transport_poll(&conn->transport);
-        if (conn->engine == NULL)
-            return; /* gone: buried at the end of this turn */
-        if (vital_engine_suspects(conn->engine, clock_of(conn)))
+        if (is_gone(conn))
+            return; /* buried at the end of this turn */
+        if (vital_engine_suspects(engine_of(conn), clock_of(conn)))
             testify(conn);
     }
-    vital_engine_tick(conn->engine, clock_of(conn));
+    vital_engine_tick(engine_of(conn), clock_of(conn));
     /* At once: if that gave up an attempt, its answer may be due in this turn. */
     if (pull(conn))
         vt_conn_touch(conn);
@@ -243,16 +359,21 @@ static void on_timer(void *owner)
 static void on_secured(void *owner)
 {
     vital_conn *conn = owner;
-    conn->opening.tls_us = vt_conn_phase_us(conn);
+    conn->awake->opening.tls_us = vt_conn_phase_us(conn);
 }
 
 static void on_received(void *owner, uint8_t *data, size_t size, int error)
 {
     vital_conn *conn = owner;
+    if (!wake(conn)) {
+        starve(conn);
+        return;
+    }
     if (size > 0)
-        vital_engine_read(conn->engine, clock_of(conn), data, size);
+        vital_engine_read(engine_of(conn), clock_of(conn), data, size);
     else
-        vital_engine_ended(conn->engine, clock_of(conn), error != 0 ? error : conn->send_error);
+        vital_engine_ended(engine_of(conn), clock_of(conn),
+                           error != 0 ? error : conn->awake->send_error);
     if (pull(conn))
         vt_conn_touch(conn);
 }
@@ -262,18 +383,22 @@ static void on_received(void *owner, uint8_t *data, size_t size, int error)
 static void on_sent(void *owner, size_t size, int error)
 {
     vital_conn *conn = owner;
-    conn->sending = error != 0;
-    conn->send_error = error;
-    vital_engine_written(conn->engine, clock_of(conn), size);
-    if (error != 0 && conn->paused) /* then the reading side says nothing */
-        vital_engine_ended(conn->engine, clock_of(conn), error);
+    conn->awake->sending = error != 0;
+    conn->awake->send_error = error;
+    vital_engine_written(engine_of(conn), clock_of(conn), size);
+    if (error != 0 && conn->awake->paused) /* then the reading side says nothing */
+        vital_engine_ended(engine_of(conn), clock_of(conn), error);
     vt_conn_touch(conn);
 }
 
 static void on_failed(void *owner, const vital_failure *failure)
 {
     vital_conn *conn = owner;
-    vital_engine_failed(conn->engine, clock_of(conn), failure);
+    if (!wake(conn)) {
+        starve(conn);
+        return;
+    }
+    vital_engine_failed(engine_of(conn), clock_of(conn), failure);
     if (pull(conn))
         vt_conn_touch(conn);
 }
@@ -296,99 +421,54 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
 {
     vt_transport_adopt(&conn->transport, &TRANSPORT_EVENTS, conn);
     conn->peer = *peer;
-    vital_engine_path(conn->engine, vt_address_path(peer));
+    vital_engine_path(engine_of(conn), vt_address_path(peer));
     vt_conn_touch(conn);
-}
-
-/* ------------------------------------------------ what a loop's connections share */
-
-struct commons {
-    vital_loop *loop;
-    vital_compressor *compressor; /* owned, as the next; NULL until wanted */
-    vital_breaker *breaker;
-    vt_resident resident;
-    vt_grave grave;
-};
-
-static void bury_commons(vt_grave *grave)
-{
-    struct commons *commons = VT_LIST_OWNER(grave, struct commons, grave);
-    vital_compressor_destroy(commons->compressor);
-    vital_breaker_destroy(commons->breaker);
-    free(commons);
-}
-
-/* The engines that end with the loop, too, still use them. */
-static void evict_commons(vt_resident *resident)
-{
-    struct commons *commons = VT_LIST_OWNER(resident, struct commons, resident);
-    vt_loop_bury(commons->loop, &commons->grave, bury_commons);
-}
-
-/* NULL without memory. */
-static struct commons *commons_of(vital_loop *loop)
-{
-    vt_resident *resident = vt_loop_find(loop, evict_commons);
-    if (resident != NULL)
-        return VT_LIST_OWNER(resident, struct commons, resident);
-    struct commons *commons = calloc(1, sizeof *commons);
-    if (commons == NULL)
-        return NULL;
-    commons->loop = loop;
-    vt_loop_settle(loop, &commons->resident, evict_commons);
-    return commons;
-}
-
-vital_compressor *vt_conn_compressor(vital_loop *loop)
-{
-    struct commons *commons = commons_of(loop);
-    if (commons != NULL && commons->compressor == NULL)
-        vital_compressor_create(&commons->compressor);
-    return commons != NULL ? commons->compressor : NULL;
-}
-
-vital_breaker *vt_conn_breaker(vital_loop *loop)
-{
-    struct commons *commons = commons_of(loop);
-    if (commons != NULL && commons->breaker == NULL)
-        vital_breaker_create(&commons->breaker);
-    return commons != NULL ? commons->breaker : NULL;
 }
 
 /* ----------------------------------------------------------------- life cycle */
 
-int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
-                 const vital_events *events, const vt_conn_owner *owner)
+int vt_conn_init(vital_conn *conn, const vt_conn_owner *owner)
 {
-    *conn = (vital_conn){
-        .loop = loop,
-        .owner = owner,
-        .events = events,
-        .began_us = vt_loop_clock_now(loop).now_us,
-        .opening = {-1, -1, -1, -1, -1},
-    };
-    vt_task_init(&conn->settle, settle, conn);
-    if (vt_timer_init(&conn->timer, loop, on_timer, conn) != 0)
+    *conn = (vital_conn){.owner = owner};
+    if (vt_timer_init(&conn->timer, owner->loop, on_timer, conn) != 0)
         return VITAL_ENOMEM;
-    int error = vital_engine_create(&conn->engine, policy, vt_loop_entropy(loop),
-                                    vt_loop_clock_now(loop));
-    if (error != 0)
-        vt_timer_finish(&conn->timer, loop);
-    else
-        vt_conn_touch(conn);
-    return error;
+    vt_awake *awake = vt_commons_lend(owner->commons);
+    vital_clock clock = clock_now_of(conn);
+    if (awake == NULL)
+        goto fail;
+    if (vt_engine_begin(awake->engine, owner->policy, vt_loop_entropy(owner->loop), clock) != 0) {
+        vt_commons_take_back(owner->commons, awake);
+        goto fail;
+    }
+    awake->conn = conn;
+    awake->began_us = clock.now_us;
+    awake->opening = (vital_opening){-1, -1, -1, -1, -1};
+    vt_task_init(&awake->settle, settle, conn);
+    conn->awake = awake;
+    vt_conn_touch(conn);
+    return 0;
+
+fail:
+    vt_timer_finish(&conn->timer, owner->loop);
+    return VITAL_ENOMEM;
 }
 
 void vt_conn_finish(vital_conn *conn)
 {
-    if (conn->loop == NULL)
+    vt_awake *awake = conn->awake;
+    if (is_gone(conn))
         return;
-    end_stream(conn, VT_END_ABRUPT, (vital_bytes){NULL, 0});
+    vt_transport_end(&conn->transport, VT_END_ABRUPT, (vital_bytes){NULL, 0});
     forget_peer(conn);
-    vt_timer_finish(&conn->timer, conn->loop);
-    vt_task_finish(&conn->settle);
-    vital_engine_destroy(conn->engine);
-    conn->engine = NULL;
+    vt_timer_finish(&conn->timer, conn->owner->loop);
+    conn->awake = NULL;
+    if (awake == NULL) {
+        vt_rest_finish(&conn->rest, conn->owner->policy);
+        return;
+    }
+    vt_task_finish(&awake->settle);
+    vt_rest_clear(awake->engine);
+    vt_commons_take_back(conn->owner->commons, awake);
 }
 
 /* ------------------------------------------------------------------ public API */
@@ -397,12 +477,12 @@ int vital_respond(vital_conn *conn, const vital_response *response)
 {
     if (conn == NULL || response == NULL)
         return VITAL_EINVAL;
-    if (conn->engine == NULL)
-        return VITAL_ECLOSED;
+    if (!wake(conn))
+        return is_gone(conn) ? VITAL_ECLOSED : VITAL_ENOMEM;
     const char *problem;
-    int error = vital_engine_respond(conn->engine, clock_of(conn), response, &problem);
+    int error = vital_engine_respond(engine_of(conn), clock_of(conn), response, &problem);
     if (error != 0)
-        return vt_loop_fail(conn->loop, error, "%s", problem);
+        return vt_loop_fail(conn->owner->loop, error, "%s", problem);
     vt_conn_touch(conn);
     return 0;
 }
@@ -411,9 +491,9 @@ int vital_send(vital_conn *conn, vital_kind kind, vital_bytes message)
 {
     if (conn == NULL)
         return VITAL_EINVAL;
-    if (conn->engine == NULL)
-        return VITAL_ECLOSED;
-    int error = vital_engine_send(conn->engine, clock_of(conn), kind, message);
+    if (!wake(conn))
+        return is_gone(conn) ? VITAL_ECLOSED : VITAL_ENOMEM;
+    int error = vital_engine_send(engine_of(conn), clock_of(conn), kind, message);
     if (error == 0)
         vt_conn_touch(conn);
     return error;
@@ -423,9 +503,9 @@ int vital_send_piece(vital_conn *conn, vital_kind kind, vital_bytes piece, unsig
 {
     if (conn == NULL)
         return VITAL_EINVAL;
-    if (conn->engine == NULL)
-        return VITAL_ECLOSED;
-    int error = vital_engine_send_piece(conn->engine, clock_of(conn), kind, piece, place);
+    if (!wake(conn))
+        return is_gone(conn) ? VITAL_ECLOSED : VITAL_ENOMEM;
+    int error = vital_engine_send_piece(engine_of(conn), clock_of(conn), kind, piece, place);
     if (error == 0)
         vt_conn_touch(conn);
     return error;
@@ -435,21 +515,32 @@ int vital_ping(vital_conn *conn, vital_bytes payload)
 {
     if (conn == NULL)
         return VITAL_EINVAL;
-    if (conn->engine == NULL)
-        return VITAL_ECLOSED;
-    int error = vital_engine_ping(conn->engine, clock_of(conn), payload);
+    if (!wake(conn))
+        return is_gone(conn) ? VITAL_ECLOSED : VITAL_ENOMEM;
+    int error = vital_engine_ping(engine_of(conn), clock_of(conn), payload);
     if (error == 0)
         vt_conn_touch(conn);
     return error;
 }
 
+/* Wakes a connection for what cannot fail. */
+static bool wake_or_starve(vital_conn *conn)
+{
+    if (conn == NULL)
+        return false;
+    bool awake = wake(conn);
+    if (!awake)
+        starve(conn);
+    return awake;
+}
+
 void vital_pause(vital_conn *conn, bool pause)
 {
-    if (conn == NULL || conn->engine == NULL)
+    if (!wake_or_starve(conn))
         return;
-    vital_engine_pause(conn->engine, clock_of(conn), pause);
-    if (vital_engine_paused(conn->engine) && !conn->paused) {
-        conn->paused = true;
+    vital_engine_pause(engine_of(conn), clock_of(conn), pause);
+    if (vital_engine_paused(engine_of(conn)) && !conn->awake->paused) {
+        conn->awake->paused = true;
         vt_transport_pause(&conn->transport, true);
     }
     vt_conn_touch(conn);
@@ -457,9 +548,9 @@ void vital_pause(vital_conn *conn, bool pause)
 
 void vital_close(vital_conn *conn, uint16_t code, const char *reason)
 {
-    if (conn == NULL || conn->engine == NULL)
+    if (!wake_or_starve(conn))
         return;
-    vital_engine_close(conn->engine, vt_loop_clock_now(conn->loop), code, reason);
+    vital_engine_close(engine_of(conn), clock_now_of(conn), code, reason);
     /* An attempt that was under way is over, and its answer may be due in this turn. */
     if (conn->owner->abandon != NULL)
         conn->owner->abandon(conn);
@@ -468,77 +559,10 @@ void vital_close(vital_conn *conn, uint16_t code, const char *reason)
 
 void vital_cut(vital_conn *conn)
 {
-    if (conn == NULL || conn->engine == NULL)
+    if (!wake_or_starve(conn))
         return;
-    vital_engine_cut(conn->engine, vt_loop_clock_now(conn->loop));
+    vital_engine_cut(engine_of(conn), clock_now_of(conn));
     if (conn->owner->abandon != NULL)
         conn->owner->abandon(conn);
     vt_conn_touch(conn);
-}
-
-void vital_conn_pulse(const vital_conn *conn, vital_pulse *out)
-{
-    vital_engine_pulse(conn->engine, vt_loop_clock_now(conn->loop), out);
-}
-
-size_t vital_conn_queued(const vital_conn *conn)
-{
-    return vital_engine_queued(conn->engine);
-}
-
-const char *vital_conn_peer(const vital_conn *conn)
-{
-    if (conn->peer.size == 0)
-        return "";
-    if (conn->peer_text == NULL) {
-        vital_conn *cache = (vital_conn *)conn; /* a text made on demand changes nothing */
-        cache->peer_text = malloc(VT_ADDRESS_TEXT_BYTES);
-        if (cache->peer_text == NULL)
-            return "";
-        vt_address_text(cache->peer_text, &conn->peer);
-    }
-    return conn->peer_text;
-}
-
-const char *vital_conn_url(const vital_conn *conn)
-{
-    return conn->url != NULL ? conn->url : "";
-}
-
-const char *vital_conn_subprotocol(const vital_conn *conn)
-{
-    return vital_engine_subprotocol(conn->engine);
-}
-
-bool vital_conn_compressed(const vital_conn *conn)
-{
-    return vital_engine_compressed(conn->engine);
-}
-
-vital_loop *vital_conn_loop(const vital_conn *conn)
-{
-    return conn->loop;
-}
-
-void vital_conn_opening(const vital_conn *conn, vital_opening *out)
-{
-    *out = conn->opening;
-}
-
-void vital_conn_tls(const vital_conn *conn, vital_tls_facts *out)
-{
-    const vt_tls *tls = vt_transport_tls(&conn->transport);
-    *out = (vital_tls_facts){.version = "", .cipher = ""};
-    if (tls != NULL && vt_tls_secured(tls))
-        vt_tls_describe(tls, out);
-}
-
-void *vital_user(const vital_conn *conn)
-{
-    return conn->user;
-}
-
-void vital_set_user(vital_conn *conn, void *user)
-{
-    conn->user = user;
 }

@@ -8,11 +8,18 @@
 
 #include <vital/engine.h>
 
+#include "commons.h"
 #include "loop.h"
+#include "rest.h"
 #include "transport.h"
 
-/* What a connection needs of its owner. */
+/* What a connection needs of its owner; all that one owner has can share it. Loop,
+ * policy, events and commons are borrowed. */
 typedef struct vt_conn_owner {
+    vital_loop *loop;
+    vt_commons *commons; /* the loop's */
+    const vital_policy *policy;
+    const vital_events *events;
     /* Client: start the transport and vt_conn_adopt(), or report
      * vital_engine_unreachable(). NULL for a server. */
     void (*connect)(vital_conn *conn);
@@ -26,38 +33,24 @@ typedef struct vt_conn_owner {
     void (*gone)(vital_conn *conn);
 } vt_conn_owner;
 
-/* Embedded in its owner's struct. */
+/* Embedded in its owner's struct. A server's comes to rest when nothing has been done to
+ * it for a moment, and then it is `rest` that keeps what its engine knew. */
 struct vital_conn {
-    vital_loop *loop;
-    const vt_conn_owner *owner;
-    const vital_events *events; /* borrowed from the owner */
+    const vt_conn_owner *owner; /* borrowed */
     void *user;
-    vital_engine *engine;   /* owned */
+    vt_awake *awake; /* lent by the commons; NULL: at rest, or gone. A client's never rests */
+    vt_rest rest;
     vt_transport transport; /* without a stream while away */
-    const char *url;        /* client: where to, to be shown; borrowed from the owner */
-    vt_timer timer;         /* for the engine's deadline */
-    vt_task settle;
-    bool sending;     /* bytes of the engine's are in flight, or can no more be */
-    bool paused;      /* nothing is read: vital_pause() */
-    int send_error;   /* why they cannot; the end itself comes from the reading side */
-    bool relayed;     /* client: through a proxy that we asked */
-    bool pulling;     /* events are being dispatched, further up the stack */
-    int64_t began_us; /* this phase of the opening */
-    vital_opening opening;
+    vt_timer timer;         /* for the engine's deadline; finished once it is gone */
+    bool starved;           /* there was no memory to leave its rest for what must be done */
+    int32_t tls_us;         /* of the opening, while at rest */
+    int32_t upgrade_us;
     vt_address peer; /* size 0: none */
     char *peer_text; /* owned; made when asked for */
 };
 
-/* What the connections of a loop share to compress with, made when it is first
- * asked for; it ends with the loop. NULL without memory. */
-vital_compressor *vt_conn_compressor(vital_loop *loop);
-
-/* Likewise, what they share to see that it is us. */
-vital_breaker *vt_conn_breaker(vital_loop *loop);
-
-/* 0 or VITAL_ENOMEM. Borrows policy, events and owner. */
-int vt_conn_init(vital_conn *conn, vital_loop *loop, const vital_policy *policy,
-                 const vital_events *events, const vt_conn_owner *owner);
+/* 0 or VITAL_ENOMEM. Borrows the owner. */
+int vt_conn_init(vital_conn *conn, const vt_conn_owner *owner);
 void vt_conn_finish(vital_conn *conn); /* accepts zeroed; ends the stream abruptly */
 
 /* Its transport, which has been started, is the engine's from now on. */

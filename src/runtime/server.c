@@ -29,6 +29,7 @@ struct vital_server {
     vital_policy policy;
     vital_turnstile turnstile;
     vital_events events;
+    vt_conn_owner owner; /* of its members */
     void *user;
     char **texts; /* owned, as the next two: what the policy points to */
     char **subprotocols;
@@ -79,8 +80,6 @@ static void member_gone(vital_conn *conn)
         vt_task_schedule(&server->last, server->loop);
 }
 
-static const vt_conn_owner MEMBER = {.gone = member_gone};
-
 static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
 {
     vital_server *server = owner;
@@ -91,7 +90,7 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
     struct member *member = calloc(1, sizeof *member);
     if (member == NULL)
         goto refuse;
-    if (vt_conn_init(&member->conn, server->loop, &server->policy, &server->events, &MEMBER) != 0) {
+    if (vt_conn_init(&member->conn, &server->owner) != 0) {
         free(member);
         goto refuse;
     }
@@ -191,14 +190,21 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .http = options->events.http != NULL,
         .turnstile = &server->turnstile,
         .stats = vt_loop_stats(server->loop),
-        .breaker = vt_conn_breaker(server->loop),
+        .breaker = vt_commons_breaker(server->loop),
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];
     if (server->policy.breaker == NULL)
         return VITAL_ENOMEM;
+    server->owner = (vt_conn_owner){
+        .loop = server->loop,
+        .commons = vt_commons_of(server->loop),
+        .policy = &server->policy,
+        .events = &server->events,
+        .gone = member_gone,
+    };
     if (options->compression.enabled) {
-        server->policy.compressor = vt_conn_compressor(server->loop);
+        server->policy.compressor = vt_commons_compressor(server->loop);
         if (server->policy.compressor == NULL)
             return VITAL_ENOMEM;
     }

@@ -171,16 +171,6 @@ static void so_do_compressed_messages_rfc_7692(void **state)
     part(test, &both);
 }
 
-static void a_loop_has_one_compressor(void **state)
-{
-    live *test = *state;
-    vital_compressor *compressor = vt_conn_compressor(test->loop);
-    assert_non_null(compressor);
-    assert_ptr_equal(vt_conn_compressor(test->loop), compressor);
-    live_add_loop(test);
-    assert_ptr_not_equal(vt_conn_compressor(test->other), compressor);
-}
-
 static void many_messages_of_one_turn_arrive_in_their_order(void **state)
 {
     live *test = *state;
@@ -1380,7 +1370,6 @@ int main(void)
         live_test(c4_what_is_compressed_is_a_copy_of_ours),
         live_test(messages_of_every_size_come_back_as_they_were),
         live_test(so_do_compressed_messages_rfc_7692),
-        live_test(a_loop_has_one_compressor),
         live_test(many_messages_of_one_turn_arrive_in_their_order),
         live_test(what_is_sent_before_closing_arrives),
         live_test(what_cannot_be_sent_is_refused),
