@@ -206,12 +206,14 @@ static void on_health(vital_conn *conn, vital_health health, const vital_pulse *
     bool doubtful = health == VITAL_DOUBTFUL;
     bool before = client->doubtful;
     client->doubtful = doubtful;
+    vital_verdict suspicion;
+    bool suspected = vital_conn_suspicion(conn, &suspicion);
     if (client->settings->json)
-        output_event(&client->output,
-                     json_pack("{s:s, s:s, s:o, s:o}", "event", "health", "health",
-                               doubtful ? "doubtful" : "alive", "rtt_ms", output_ms(pulse->rtt_us),
-                               "waiting_ms", output_whole_ms(pulse->waiting_ms)));
-    if (doubtful)
+        output_event(&client->output, output_health(health, pulse, suspected ? &suspicion : NULL));
+    if (suspected)
+        output_note(&client->output, OUTPUT_DOUBT, "doubtful, perhaps %s: %s",
+                    vital_cause_name(suspicion.cause), suspicion.text);
+    else if (doubtful)
         output_note(&client->output, OUTPUT_DOUBT, "doubtful: no answer for %s",
                     words_span(pulse->waiting_ms < 0 ? pulse->heard_ms : pulse->waiting_ms).text);
     else if (before && pulse->rtt_us >= 0)

@@ -232,3 +232,13 @@ json_t *output_verdict(const vital_verdict *verdict)
                      output_whole_ms(verdict->open_ms), "unconfirmed",
                      (json_int_t)verdict->unconfirmed, "unsent", (json_int_t)verdict->unsent);
 }
+
+json_t *output_health(vital_health health, const vital_pulse *pulse, const vital_verdict *suspicion)
+{
+    bool suspected = suspicion != NULL;
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "event", "health", "health",
+                     health == VITAL_DOUBTFUL ? "doubtful" : "alive", "cause",
+                     output_known(suspected ? vital_cause_name(suspicion->cause) : ""), "text",
+                     output_known(suspected ? suspicion->text : ""), "rtt_ms",
+                     output_ms(pulse->rtt_us), "waiting_ms", output_whole_ms(pulse->waiting_ms));
+}

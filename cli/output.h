@@ -61,7 +61,10 @@ json_t *output_base64(vital_bytes bytes);
 json_t *output_ms(int64_t us);
 json_t *output_whole_ms(int64_t ms);
 
-/* The event that tells of a verdict: its caller may add to it. */
+/* The event that tells of a verdict, and the one that tells of a turn of health, whose
+ * `suspicion` is NULL where there is none: their callers may add to them. */
 json_t *output_verdict(const vital_verdict *verdict);
+json_t *output_health(vital_health health, const vital_pulse *pulse,
+                      const vital_verdict *suspicion);
 
 #endif

@@ -113,8 +113,17 @@ static void on_open(vital_conn *conn, bool resumed)
 
 static void on_health(vital_conn *conn, vital_health health, const vital_pulse *pulse)
 {
-    (void)pulse;
-    set_doubtful(vital_user(conn), health == VITAL_DOUBTFUL);
+    serve_client *client = vital_user(conn);
+    serve_state *serve = client->worker->serve;
+    vital_verdict suspicion;
+    bool suspected = vital_conn_suspicion(conn, &suspicion);
+    set_doubtful(client, health == VITAL_DOUBTFUL);
+    if (!serve->settings->json || serve->settings->quiet)
+        return;
+    json_t *event = output_health(health, pulse, suspected ? &suspicion : NULL);
+    if (event != NULL)
+        json_object_set_new(event, "id", json_integer((json_int_t)client->id));
+    output_event(&serve->output, event);
 }
 
 /* ---------------------------------------------------------------- what they say */

@@ -56,6 +56,12 @@ typedef struct vital_breaker vital_breaker;
 int vital_breaker_create(vital_breaker **out);      /* 0 or VITAL_ENOMEM */
 void vital_breaker_destroy(vital_breaker *breaker); /* accepts NULL */
 
+/* And to remember which paths stand still for some seconds now and then, and go on: what
+ * TCP sends there in vain proves less. */
+typedef struct vital_lulls vital_lulls;
+int vital_lulls_create(vital_lulls **out);    /* 0 or VITAL_ENOMEM */
+void vital_lulls_destroy(vital_lulls *lulls); /* accepts NULL */
+
 /* What the engines of a server share so that no more than limits.opens_per_s of all
  * their upgrades are let in; the others are refused with 503, and told when to come
  * back. One thread's; it must outlive them. */
@@ -76,6 +82,7 @@ typedef struct vital_policy {
                                      while compression is agreed on */
     vital_breaker *breaker;       /* borrowed, must outlive the engines; NULL: each is judged
                                      by itself */
+    vital_lulls *lulls;           /* likewise; NULL: nothing is remembered */
     vital_stats *stats;           /* borrowed, must outlive the engines; counts what happens
                                      to them, all but `lag` and `stalled_us`. NULL: nobody does */
     const char *host;             /* client: the Host header */
@@ -157,8 +164,9 @@ void vital_engine_awaits(vital_engine *engine, const char *late);
  * `why` is part of the verdict's sentence; copied. */
 void vital_engine_unfollowed(vital_engine *engine, vital_clock clock, const char *why);
 
-/* Before VITAL_EVENT_OPEN: a hash of the peer's address, for the breaker. Peers with the
- * same number, as all of those that were not told, are taken for one path. */
+/* Before VITAL_EVENT_OPEN: a hash of the peer's address, for the breaker and the lulls. Peers
+ * with the same number are taken for one path. So are, by the breaker, all of those that
+ * were not told, or told 0; lulls are not remembered of them. */
 void vital_engine_path(vital_engine *engine, uint32_t path);
 
 /* Server: answers VITAL_EVENT_REQUEST or VITAL_EVENT_HTTP, as vital_respond().
@@ -212,6 +220,8 @@ void vital_engine_pause(vital_engine *engine, vital_clock clock, bool pause);
 bool vital_engine_paused(const vital_engine *engine);
 
 vital_health vital_engine_health(const vital_engine *engine);
+/* As vital_conn_suspicion(). */
+bool vital_engine_suspicion(const vital_engine *engine, vital_clock clock, vital_verdict *out);
 void vital_engine_pulse(const vital_engine *engine, vital_clock clock, vital_pulse *out);
 size_t vital_engine_queued(const vital_engine *engine);
 const char *vital_engine_subprotocol(const vital_engine *engine); /* "" if none */

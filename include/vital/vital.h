@@ -294,6 +294,7 @@ typedef struct vital_events {
     void (*piece)(vital_conn *conn, vital_kind kind, vital_bytes piece, unsigned place);
     /* A pong that answers no beat of ours: to vital_ping(), or unsolicited. */
     void (*pong)(vital_conn *conn, vital_bytes payload);
+    /* Turned doubtful: vital_conn_suspicion() says what for. */
     void (*health)(vital_conn *conn, vital_health health, const vital_pulse *pulse);
     void (*drain)(vital_conn *conn); /* after VITAL_EFULL: half empty again */
     /* Once for each lost socket or failed attempt. When the verdict is final,
@@ -503,6 +504,11 @@ void vital_close(vital_conn *conn, uint16_t code, const char *reason);
 void vital_cut(vital_conn *conn);
 
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out);
+/* While the health is doubtful: the verdict as it would be by what was seen so far, for
+ * whoever wants to act sooner, such as on a program that is STUCK, which is given three
+ * answer limits. Not decided: whether there would be another attempt, and when (false and
+ * -1). False, and nothing is written, while nothing is suspected. */
+bool vital_conn_suspicion(const vital_conn *conn, vital_verdict *out);
 size_t vital_conn_queued(const vital_conn *conn); /* bytes accepted, not sent */
 /* "192.0.2.7:51234", perhaps a proxy's; "" while away. */
 const char *vital_conn_peer(const vital_conn *conn);

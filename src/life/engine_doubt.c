@@ -37,12 +37,15 @@ void vt_engine_beat(vital_engine *engine, vital_clock clock)
 
 void vt_engine_doubt(vital_engine *engine)
 {
+    engine->found = vt_engine_find(engine);
     vt_stats_beat(engine->policy->stats, VT_STATS_LATE);
     vt_engine_flag(engine, VITAL_EVENT_HEALTH);
 }
 
 void vt_engine_relieve(vital_engine *engine, vital_clock clock)
 {
+    if (engine->found == VT_FOUND_GONE || engine->found == VT_FOUND_UNSURE)
+        vt_lulls_note(engine->policy->lulls, engine->party.path, clock);
     vt_engine_flag(engine, VITAL_EVENT_HEALTH);
     vt_engine_stand(engine);
     vt_breaker_heard(engine->policy->breaker, &engine->party, clock, engine->policy->stats);
@@ -139,12 +142,11 @@ static void convict(vital_engine *engine, vital_clock clock, vital_cause cause, 
 
 /* The way to the host is well, as far as it can be seen. Behind a proxy that we have
  * asked for, which takes everything, it is not seen. */
-static void give_up_on_program(vital_engine *engine, vital_clock clock, vt_finding finding)
+static vital_cause cause_of_program(const vital_engine *engine, vt_finding finding)
 {
-    vital_cause cause = finding == VT_FOUND_SHUT ? VITAL_SLOW : VITAL_STUCK;
     if (engine->evidence.relayed)
-        cause = VITAL_SILENT;
-    convict(engine, clock, cause, finding);
+        return VITAL_SILENT;
+    return finding == VT_FOUND_SHUT ? VITAL_SLOW : VITAL_STUCK;
 }
 
 /* For a whole answer limit nothing of ours has left, not even a beat: data before it is
@@ -174,6 +176,12 @@ static bool hears_us_not(const vital_engine *engine, vital_clock clock)
     return heard_after_us > under_way_us || acked_after_us > under_way_us;
 }
 
+static vital_cause cause_of_path(const vital_engine *engine, vital_clock clock, vt_finding finding)
+{
+    bool deaf = finding == VT_FOUND_GONE && hears_us_not(engine, clock);
+    return deaf ? VITAL_DEAF : VITAL_SILENT;
+}
+
 /* A deaf peer's sounds are no sign that it hears us, so they do not put off what the
  * kernel's vain attempts prove. */
 static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding finding, bool late)
@@ -182,14 +190,16 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding fi
         convict(engine, clock, VITAL_DEAF, finding);
         return;
     }
-    bool deaf = finding == VT_FOUND_GONE && hears_us_not(engine, clock);
-    int64_t since_us = deaf ? engine->heart.left_awake_us : engine->heart.still_awake_us;
+    vital_cause cause = cause_of_path(engine, clock, finding);
+    int64_t since_us = cause == VITAL_DEAF ? engine->heart.left_awake_us
+                                           : engine->heart.still_awake_us;
     int64_t silent_us = clock.now_us - clock.stalled_us - since_us;
     bool doubted = engine->heart.health == VITAL_DOUBTFUL;
-    bool certain = vt_evidence_early(&engine->evidence, silent_us);
     bool overdue = late || (engine->unsure && engine->heart.limits > 1);
+    bool lulls = vt_lulls_expected(engine->policy->lulls, engine->party.path, clock);
+    bool certain = vt_evidence_early(&engine->evidence, silent_us, lulls);
     if (overdue || (doubted && certain))
-        convict(engine, clock, deaf ? VITAL_DEAF : VITAL_SILENT, finding);
+        convict(engine, clock, cause, finding);
     else if (vt_heartbeat_doubt(&engine->heart))
         vt_engine_doubt(engine);
 }
@@ -199,7 +209,7 @@ static void wait_for_path(vital_engine *engine, vital_clock clock, vt_finding fi
 static void wait_for_program(vital_engine *engine, vital_clock clock, vt_finding finding)
 {
     if (!vt_heartbeat_wait(&engine->heart, &engine->policy->heartbeat))
-        give_up_on_program(engine, clock, finding);
+        convict(engine, clock, cause_of_program(engine, finding), finding);
     else if (vt_heartbeat_ask_again(&engine->heart))
         vt_engine_beat(engine, clock);
 }
@@ -221,7 +231,7 @@ void vt_engine_look(vital_engine *engine, vital_clock clock, vt_beat_action acti
         return;
     }
     bool late = action == VT_BEAT_LOST;
-    vt_finding finding = vt_engine_find(engine);
+    vt_finding finding = engine->found = vt_engine_find(engine);
     switch (finding) {
     case VT_FOUND_MOVING:
         vt_heartbeat_moved(&engine->heart, clock);
@@ -257,4 +267,28 @@ bool vt_engine_deaf(vital_engine *engine, vital_clock clock)
         return false; /* the answer alone was lost */
     convict(engine, clock, VITAL_DEAF, finding);
     return engine->state != VT_OPEN;
+}
+
+bool vital_engine_suspicion(const vital_engine *engine, vital_clock clock, vital_verdict *out)
+{
+    vital_cause cause = VITAL_SILENT;
+    if (vital_engine_health(engine) != VITAL_DOUBTFUL)
+        return false;
+    switch (engine->found) {
+    case VT_FOUND_MOVING:
+        return false; /* it takes its time, and that is all that is known */
+    case VT_FOUND_SHUT:
+    case VT_FOUND_TAKEN:
+        cause = cause_of_program(engine, engine->found);
+        break;
+    case VT_FOUND_GONE:
+    case VT_FOUND_HOMELESS:
+        cause = cause_of_path(engine, clock, engine->found);
+        break;
+    case VT_FOUND_UNSURE:
+    case VT_FOUND_NOTHING:
+        break;
+    }
+    vt_engine_write_suspicion(engine, clock, cause, out);
+    return true;
 }

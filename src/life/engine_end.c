@@ -347,9 +347,8 @@ void vt_engine_closing_late(vital_engine *engine, vital_clock clock)
 
 /* ------------------------------------------------------------------- verdicts */
 
-void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
+static void describe(const vital_engine *engine, const vt_ending *ending, vital_verdict *out)
 {
-    const vt_ending *ending = &engine->ending;
     int64_t awake_us = ending->clock.now_us - ending->clock.stalled_us;
     int64_t quiet_since_us = engine->heart.still_awake_us;
     if (ending->cause == VITAL_SLOW && ending->finding != VT_FOUND_SHUT)
@@ -360,7 +359,7 @@ void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
         quiet_since_us = engine->flow.offered_awake_us;
     vt_ending_verdict(ending, out);
     vital_engine_pulse(engine, ending->clock, &out->pulse);
-    if (engine->told && ending->finding != VT_FOUND_NOTHING)
+    if (ending->finding != VT_FOUND_NOTHING)
         out->evidence = engine->evidence;
     vt_circumstances circumstances = {
         .what = ending->what,
@@ -372,6 +371,28 @@ void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
         .refused_by_us = engine->policy->role == VITAL_SERVER,
     };
     vt_verdict_describe(out, &circumstances);
+}
+
+void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out)
+{
+    describe(engine, &engine->ending, out);
+}
+
+void vt_engine_write_suspicion(const vital_engine *engine, vital_clock clock, vital_cause cause,
+                               vital_verdict *out)
+{
+    vt_ending ending = {
+        .cause = cause,
+        .code = VT_CLOSE_ABNORMAL,
+        .finding = engine->found,
+        .could_not_send = !vt_heartbeat_waiting(&engine->heart),
+        .clock = clock,
+        .open_ms = (clock.now_us - engine->opened_us) / 1000,
+        .unsent = engine->outbox.accepted - engine->outbox.written,
+        .unconfirmed = engine->outbox.written - engine->confirmed,
+        .retry_ms = -1,
+    };
+    describe(engine, &ending, out);
 }
 
 vital_bytes vital_engine_farewell(const vital_engine *engine)

@@ -14,6 +14,7 @@
 #include "ending.h"
 #include "evidence.h"
 #include "heartbeat.h"
+#include "lull.h"
 #include "opening.h"
 #include "outbox.h"
 #include "packing.h"
@@ -70,6 +71,7 @@ struct vital_engine {
     vital_evidence evidence; /* as last told */
     uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */
     bool told;               /* since the last tick */
+    vt_finding found;        /* when it was last looked at, in this silence */
     bool unsure;             /* the last limit has passed, and that did not tell enough */
     vt_party party;
     vt_beat beat;
@@ -211,5 +213,8 @@ void vt_engine_closing_progress(vital_engine *engine, vital_clock clock);
 void vt_engine_closing_late(vital_engine *engine, vital_clock clock);
 
 void vt_engine_write_verdict(const vital_engine *engine, vital_verdict *out);
+/* OPEN: what it would be now, for that cause. */
+void vt_engine_write_suspicion(const vital_engine *engine, vital_clock clock, vital_cause cause,
+                               vital_verdict *out);
 
 #endif

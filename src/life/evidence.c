@@ -19,8 +19,10 @@ enum {
     /* Of a window that is open: our system has tried to send, and to send again. What
      * fails on this side of the wire fails by no chance. */
     PROBES_AT_HOME = 2,
-    /* A link that comes back within this is no news to anybody. */
+    /* A link that comes back within this is no news to anybody; nor within the second, on a
+     * path that is known to stand still now and then. */
     EARLY_US = 3 * 1000 * 1000,
+    EARLY_AFTER_LULLS_US = 6 * 1000 * 1000,
 };
 
 /* Nothing is on its way, there would be room for all that waits, and it does not go:
@@ -48,7 +50,10 @@ vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
     return VT_FOUND_UNSURE;
 }
 
-bool vt_evidence_early(const vital_evidence *now, int64_t silent_us)
+bool vt_evidence_early(const vital_evidence *now, int64_t silent_us, bool lulls)
 {
-    return (now->retransmits >= RETRANSMITS_EARLY || is_homeless(now)) && silent_us >= EARLY_US;
+    if (is_homeless(now))
+        return silent_us >= EARLY_US;
+    return now->retransmits >= RETRANSMITS_EARLY &&
+           silent_us >= (lulls ? EARLY_AFTER_LULLS_US : EARLY_US);
 }

@@ -26,7 +26,8 @@ typedef enum vt_finding {
 vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before);
 
 /* GONE or HOMELESS: whether that is certain before the answer limit. `silent_us`: for so long
- * nothing has been heard, while we attended. */
-bool vt_evidence_early(const vital_evidence *now, int64_t silent_us);
+ * nothing has been heard, while we attended. `lulls`: the path has come back from a doubt
+ * before, by which GONE means less. */
+bool vt_evidence_early(const vital_evidence *now, int64_t silent_us, bool lulls);
 
 #endif

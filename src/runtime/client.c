@@ -237,11 +237,12 @@ static int make_policy(struct client *client, vital_loop *loop,
         .follow = true,
         .stats = vt_loop_stats(loop),
         .breaker = vt_commons_breaker(loop),
+        .lulls = vt_commons_lulls(loop),
         .subprotocols = (const char *const *)client->subprotocols,
     };
     client->policy.heartbeat.text = client->texts[0];
     client->policy.heartbeat.reply = client->texts[1];
-    if (client->policy.breaker == NULL)
+    if (client->policy.breaker == NULL || client->policy.lulls == NULL)
         return VITAL_ENOMEM;
     client->owner = (vt_conn_owner){
         .loop = loop,

@@ -40,6 +40,7 @@ static void destroy(vt_commons *commons)
     scrap(commons->reserve);
     vital_compressor_destroy(commons->compressor);
     vital_breaker_destroy(commons->breaker);
+    vital_lulls_destroy(commons->lulls);
     free(commons);
 }
 
@@ -91,6 +92,14 @@ vital_breaker *vt_commons_breaker(vital_loop *loop)
     if (commons != NULL && commons->breaker == NULL)
         vital_breaker_create(&commons->breaker);
     return commons != NULL ? commons->breaker : NULL;
+}
+
+vital_lulls *vt_commons_lulls(vital_loop *loop)
+{
+    vt_commons *commons = vt_commons_of(loop);
+    if (commons != NULL && commons->lulls == NULL)
+        vital_lulls_create(&commons->lulls);
+    return commons != NULL ? commons->lulls : NULL;
 }
 
 vt_awake *vt_commons_lend(vt_commons *commons)

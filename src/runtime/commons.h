@@ -1,7 +1,7 @@
 /*
  * What the connections of a loop share: what they compress with, what they see by that
- * it is us, and the memory that those need which are not at rest. Made when it is first
- * asked for; it ends with the loop.
+ * it is us, what they remember of paths, and the memory that those need which are not at
+ * rest. Made when it is first asked for; it ends with the loop.
  */
 #ifndef VT_RUNTIME_COMMONS_H
 #define VT_RUNTIME_COMMONS_H
@@ -37,6 +37,7 @@ typedef struct vt_commons {
     vt_awake *reserve;            /* for who finds no memory, and says so; NULL: lent */
     vital_compressor *compressor; /* owned, as the next; NULL until wanted */
     vital_breaker *breaker;
+    vital_lulls *lulls;
     vt_resident resident;
     vt_grave grave;
 } vt_commons;
@@ -45,6 +46,7 @@ typedef struct vt_commons {
 vt_commons *vt_commons_of(vital_loop *loop);
 vital_compressor *vt_commons_compressor(vital_loop *loop);
 vital_breaker *vt_commons_breaker(vital_loop *loop);
+vital_lulls *vt_commons_lulls(vital_loop *loop);
 
 vt_awake *vt_commons_lend(vt_commons *commons); /* NULL without memory */
 /* The last one, that is always there if it has been given back: one at a time. */

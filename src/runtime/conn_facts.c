@@ -13,6 +13,13 @@ void vital_conn_pulse(const vital_conn *conn, vital_pulse *out)
         vt_rest_pulse(&conn->rest, vt_loop_clock_now(conn->owner->loop), out);
 }
 
+/* Who is at rest is well. */
+bool vital_conn_suspicion(const vital_conn *conn, vital_verdict *out)
+{
+    return conn->awake != NULL &&
+           vital_engine_suspicion(conn->awake->engine, vt_loop_clock_now(conn->owner->loop), out);
+}
+
 size_t vital_conn_queued(const vital_conn *conn)
 {
     return conn->awake != NULL ? vital_engine_queued(conn->awake->engine) : 0;

@@ -191,10 +191,11 @@ static int make_policy(vital_server *server, const vital_listen_options *options
         .turnstile = &server->turnstile,
         .stats = vt_loop_stats(server->loop),
         .breaker = vt_commons_breaker(server->loop),
+        .lulls = vt_commons_lulls(server->loop),
     };
     server->policy.heartbeat.text = server->texts[0];
     server->policy.heartbeat.reply = server->texts[1];
-    if (server->policy.breaker == NULL)
+    if (server->policy.breaker == NULL || server->policy.lulls == NULL)
         return VITAL_ENOMEM;
     server->owner = (vt_conn_owner){
         .loop = server->loop,

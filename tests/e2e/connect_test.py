@@ -215,10 +215,13 @@ class Events(ConnectCase):
         self.assertEqual((doubt["event"], doubt["health"]), ("health", "doubtful"))
         self.assertGreater(doubt["rtt_ms"], 0)
         self.assertGreaterEqual(doubt["waiting_ms"], 200)
+        self.assertEqual(doubt["cause"], "STUCK")
+        self.assertIn("so the host is up and the program is stuck.", doubt["text"])
         peer.send(PONG, beat.payload)
         alive = client.event("health")
         self.assertEqual(alive["health"], "alive")
         self.assertIsNone(alive["waiting_ms"])
+        self.assertEqual((alive["cause"], alive["text"]), (None, None))
         self.assertGreaterEqual(alive["rtt_ms"], 200) # of this answer, not of the one before
         peer.receive_opcode(PING)
         client.event("health", health="doubtful")
@@ -281,7 +284,8 @@ class Words(ConnectCase):
         client, peer, _ = self.pair("--beat", "200ms", "--answer-within", "1s", "--beat-text", "hb")
         self.assertEqual(peer.text(), "hb")
         peer.send(TEXT, "hb")
-        client.note(r"^doubtful: no answer for \d+ ms$")
+        client.note(r"^doubtful, perhaps STUCK: No answer to our heartbeat message for 0\.\d s\. The "
+                    r"peer's kernel still acknowledges what we send")
         peer.send(TEXT, "hb")
         client.note(r"^alive again: rtt ")
 

@@ -129,6 +129,8 @@ class ServerNotices(VitalCase):
         self.assertEqual(client.events("close"), [])
 
         fault = client.signal(signal.SIGSTOP)
+        doubt = server.event("health", health="doubtful", id=number)
+        self.assertEqual(doubt["cause"], "STUCK")
         dropped = server.event("close")
         self.assertEqual((dropped["id"], dropped["cause"]), (number, "STUCK"))
         self.assertLess(dropped.at - fault, BEAT + ANSWER + SLACK)

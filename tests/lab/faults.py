@@ -2,7 +2,8 @@
 
 `client` and `server` are the verdicts that are right; none of them means that there
 must be no verdict; None, that this end is not looked at. `within_s` is counted from
-the fault; the time that its commands take, which on a busy machine are late, is not.
+the fault; the time that its commands take, which on a busy machine are late, is not. Of a
+verdict that is given more time than others, `suspected_s` is when the doubt must name it.
 """
 import dataclasses
 import signal
@@ -43,6 +44,7 @@ class Fault:
     client: typing.Optional[tuple]
     server: typing.Optional[tuple]
     within_s: float = 0
+    suspected_s: float = 0
     heal: typing.Callable = nothing  # before it the client need not come back
     lasts_s: float = 0  # of what must not be seen
     says: str = ""  # in the client's sentence: a regular expression
@@ -263,20 +265,20 @@ FAULTS = (
     Fault("slow link, 64 kbit/s", slow_down, NONE, NONE, lasts_s=15),
     Fault("delay and reordering", nothing, NONE, NONE, lasts_s=15, late_s=(0.05, 0.4),
           connect=("--open-within", "5s")),
-    Fault("server stopped", stop("server"), STUCK, None, STUCK_S, heal=go_on("server"),
-          server_beat_s=0),
+    Fault("server stopped", stop("server"), STUCK, None, STUCK_S, LATE_S,
+          heal=go_on("server"), server_beat_s=0),
     Fault("server stopped, limit of 3 s", stop("server"), STUCK, None,
           INTERVAL_S + GIVEN_S + 1, heal=go_on("server"),
           connect=("--answer-within", f"{GIVEN_S}s")),
-    Fault("client stopped", stop("client"), None, STUCK, STUCK_S, heal=go_on("client"),
-          client_beat_s=0),
+    Fault("client stopped", stop("client"), None, STUCK, STUCK_S, LATE_S,
+          heal=go_on("client"), client_beat_s=0),
     Fault("client stopped for 8 s", stop_client_for(8), NONE, NONE, lasts_s=12),
     Fault("server killed", kill("server"), CUT, None, AT_ONCE_S, heal=serve_again),
     Fault("server killed, FIN and RST lost", kill_unseen, SILENT, None, EARLY_S,
           heal=serve_again),
     Fault("client killed", kill("client"), None, CUT, AT_ONCE_S, heal=connect_again),
-    Fault("server does not read", stop_reading, SLOW, None, STUCK_S, heal=go_on("server"),
-          server_beat_s=0),
+    Fault("server does not read", stop_reading, SLOW, None, STUCK_S, LATE_S,
+          heal=go_on("server"), server_beat_s=0),
     Fault("server restarts, 1012", end("server"), TOLD, None, AT_ONCE_S, heal=serve_again,
           serve=("--drain-code", "1012"), retry_s=(5, 30), back_s=45),
     Fault("machine of the client suspended", suspend, SILENT + CUT + LEFT, SILENT, 8 + LATE_S,

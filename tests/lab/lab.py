@@ -122,7 +122,7 @@ def words(names):
 
 
 COLUMNS = ("fault", "runs", "passed", "named", "client says", "after", "server says", "after",
-           "bound", "back after", "beats", "disturbed")
+           "bound", "suspected after", "bound", "back after", "beats", "disturbed")
 
 
 def row(fault, trials):
@@ -134,6 +134,8 @@ def row(fault, trials):
             share(sum(trial.named for trial in mine), len(mine)),
             words(client[0]), spread(client[1]), words(server[0]), spread(server[1]),
             f"{fault.within_s:g}" if fault.within_s else "none may",
+            spread([after_s for trial in mine for _, after_s in trial.suspicions.values()]),
+            f"{fault.suspected_s:g}" if fault.suspected_s else "-",
             spread([trial.back_s for trial in mine if trial.back_s is not None]),
             sum(trial.beats for trial in mine), sum(trial.disturbed for trial in mine))
 

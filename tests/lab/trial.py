@@ -19,6 +19,7 @@ class Trial:
     number: int
     wrong: list = dataclasses.field(default_factory=list)
     verdicts: dict = dataclasses.field(default_factory=dict)  # end: (its name, seconds)
+    suspicions: dict = dataclasses.field(default_factory=dict)  # likewise
     named: bool = False
     back_s: float = None  # after the fault was over, or the verdict, whichever came last
     beats: int = 0
@@ -84,9 +85,26 @@ class Trial:
         if not right:
             self.wrong.append(f"the {end} says {name}, and not {' or '.join(expected)}: "
                               f"{verdict['text']}")
+        if self.fault.suspected_s:
+            right = self.check_suspicion(end, child, began, expected) and right
         if end == "client":
             self.check_words(verdict)
         return right
+
+    def check_suspicion(self, end, child, began, expected):
+        doubts = [event for event in child.seen("health")
+                  if event["at"] >= began and event["health"] == "doubtful"]
+        if not doubts:
+            self.wrong.append(f"the {end} had no doubt")
+            return False
+        cause, after_s = doubts[0]["cause"], doubts[0]["at"] - began
+        self.suspicions[end] = (cause, after_s)
+        if after_s > self.fault.suspected_s:
+            self.wrong.append(f"the {end} has suspected it after {after_s:.2f} s, and not within "
+                              f"{self.fault.suspected_s} s")
+        if cause not in expected:
+            self.wrong.append(f"the {end} suspects {cause}, and not {' or '.join(expected)}")
+        return cause in expected
 
     def check_words(self, verdict):
         low_s, high_s = self.fault.retry_s

@@ -103,9 +103,30 @@ static bool ask_kernel(const sim_watched *watched, vital_evidence *out)
     return stream != NULL && vt_stream_info(stream, out);
 }
 
+/* Of both ends of a path: who calls from where says which it is. */
+static int64_t *lull_of(const sim_watched *watched)
+{
+    return &watched->path->hosts[VT_SIM_CLIENT]->lull_awake_us[watched->end];
+}
+
+static void note_lull(sim_watched *watched)
+{
+    *lull_of(watched) = vt_sim_awake_us(watched->life->sim);
+}
+
+/* That a path came back makes its watcher more patient with it for ten minutes. */
+static bool is_patient(const sim_watched *watched)
+{
+    enum { FOR_US = 10 * 60 * SECOND_US };
+    int64_t lull_us = *lull_of(watched);
+    return lull_us > 0 && vt_sim_awake_us(watched->life->sim) - lull_us < FOR_US + SECOND_US;
+}
+
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted)
 {
     vital_evidence info;
+    if (watched->doubtful && health == VITAL_ALIVE)
+        note_lull(watched);
     watched->doubtful = health == VITAL_DOUBTFUL;
     join_crowd(watched, watched->doubtful);
     watched->relieved_us = vt_sim_now_us(watched->life->sim);
@@ -292,6 +313,8 @@ void sim_watch_verdict(sim_watched *watched, const vital_verdict *verdict)
         return;
     if (is_unanswered(verdict))
         judge_unanswered(watched, verdict);
+    else if (watched->doubtful)
+        note_lull(watched); /* if it was heard to say goodbye */
     if (verdict->cause == VITAL_CLOSED_BY_US)
         judge_goodbye(watched, verdict);
     sim_watch_forget(watched);
@@ -463,10 +486,12 @@ static int64_t acked_us(const sim_watched *watched)
 }
 
 /* A path that nothing passes is known as such by the beat that it swallows: as soon as
- * the kernel has sent it nine times, and a second for two looks. */
+ * the kernel has sent it nine times, and a second for two looks; or later, if it has come
+ * back before. */
 static bool notices_hole_late(const sim_watched *watched)
 {
-    enum { LEAST_US = 3 * SECOND_US, TRIES_TAKE_RTOS = 10, FEW_PACKETS = 3 };
+    enum { EARLY_US = 3 * SECOND_US, LULL_US = 6 * SECOND_US };
+    enum { TRIES_TAKE_RTOS = 10, FEW_PACKETS = 3 };
     const sim_path *path = watched->path;
     const sim_seen *seen = &path->seen[watched->end];
     int64_t now_us = vt_sim_now_us(watched->life->sim);
@@ -480,7 +505,8 @@ static bool notices_hole_late(const sim_watched *watched)
     if (info.rtt_us == 0) /* it was never measured */
         rto_us = SECOND_US;
     int64_t since_us = later(seen->left_us, seen->asked_us);
-    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, LEAST_US) + 2 * SECOND_US +
+    int64_t least_us = is_patient(watched) ? LULL_US : EARLY_US;
+    return now_us > since_us + later(TRIES_TAKE_RTOS * rto_us, least_us) + 2 * SECOND_US +
                         put_off_us(watched);
 }
 

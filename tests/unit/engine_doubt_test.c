@@ -84,6 +84,129 @@ static void a_path_that_is_gone_is_given_up_after_three_seconds(void **state)
     assert_int_equal(client.verdict.evidence.retransmits, 9);
 }
 
+/* Beats, and is silent for so long, in which the kernel has tried so often; then heard. */
+static void endure_a_lull(int64_t for_us, vital_evidence meanwhile)
+{
+    while (beats_of(&client) == 0 || !vt_heartbeat_waiting(&client.engine->heart))
+        tick_at_deadline(&client);
+    look_until(now.now_us + for_us, meanwhile);
+    exchange();
+}
+
+static void a_path_that_has_come_back_from_a_doubt_gets_twice_the_time(void **state)
+{
+    (void)state;
+    vital_lulls *lulls;
+    assert_int_equal(vital_lulls_create(&lulls), 0);
+    open_and_beat();
+    client.policy.lulls = lulls;
+    client.engine->party.path = 7;
+    endure_a_lull(2 * S, retransmitted(6));
+    assert_log(&client, "doubtful alive");
+    while (!vt_heartbeat_waiting(&client.engine->heart))
+        tick_at_deadline(&client);
+    int64_t left_us = now.now_us;
+    look_until_closed(retransmitted(9));
+    assert_log(&client, "doubtful SILENT");
+    assert_int_equal(now.now_us - left_us, 6 * S);
+    client.policy.lulls = NULL;
+    vital_lulls_destroy(lulls);
+}
+
+static void a_program_that_was_slow_says_nothing_of_its_path(void **state)
+{
+    (void)state;
+    vital_lulls *lulls;
+    assert_int_equal(vital_lulls_create(&lulls), 0);
+    open_and_beat();
+    client.policy.lulls = lulls;
+    client.engine->party.path = 7;
+    endure_a_lull(6 * S, TAKEN);
+    assert_log(&client, "doubtful alive");
+    while (!vt_heartbeat_waiting(&client.engine->heart))
+        tick_at_deadline(&client);
+    assert_int_equal(look_until_closed(retransmitted(9)), 3 * S);
+    client.policy.lulls = NULL;
+    vital_lulls_destroy(lulls);
+}
+
+/* ------------------------------------------------- what a doubt suspects */
+
+static void assert_suspicion(vital_cause cause, const char *text)
+{
+    vital_verdict suspicion;
+    assert_true(vital_engine_suspicion(client.engine, now, &suspicion));
+    assert_string_equal(vital_cause_name(suspicion.cause), vital_cause_name(cause));
+    assert_string_equal(suspicion.text, text);
+    assert_int_equal(suspicion.code, 1006);
+    assert_false(suspicion.final);
+    assert_int_equal(suspicion.retry_ms, -1);
+    assert_int_equal(client.closed, 0);
+}
+
+static void who_is_well_is_suspected_of_nothing(void **state)
+{
+    (void)state;
+    vital_verdict suspicion;
+    open_and_beat();
+    assert_false(vital_engine_suspicion(client.engine, now, &suspicion));
+}
+
+static void a_stuck_program_is_suspected_with_the_doubt(void **state)
+{
+    (void)state;
+    open_and_beat();
+    look_until(now.now_us + 5 * S, TAKEN);
+    assert_log(&client, "doubtful");
+    assert_suspicion(VITAL_STUCK,
+                     "No answer to our ping for 5 s. The peer's kernel still acknowledges what we "
+                     "send, so the host is up and the program is stuck.");
+    look_until(now.now_us + 8 * S, TAKEN);
+    assert_suspicion(VITAL_STUCK,
+                     "No answer to our ping for 13 s. The peer's kernel still acknowledges what we "
+                     "send, so the host is up and the program is stuck.");
+}
+
+static void so_is_a_peer_that_does_not_read(void **state)
+{
+    (void)state;
+    open_and_beat();
+    look_until(now.now_us + 5 * S, SHUT);
+    assert_suspicion(VITAL_SLOW, "The peer does not read what we send: its kernel has had no room "
+                                 "for more for 5 s, and nothing was heard.");
+}
+
+static void so_is_a_path_and_what_is_behind_a_proxy(void **state)
+{
+    (void)state;
+    vital_evidence proxy = TAKEN;
+    proxy.relayed = true;
+    open_and_beat();
+    look_until(now.now_us + 2 * S, retransmitted(6));
+    assert_suspicion(VITAL_SILENT,
+                     "No answer to our ping for 2 s, and nothing else was heard: our kernel has "
+                     "sent it 7 times, and nobody acknowledges it, so the path or the host is "
+                     "gone.");
+    look_until(now.now_us + 4 * S, proxy);
+    assert_suspicion(VITAL_SILENT,
+                     "No answer to our ping for 6 s, and nothing else was heard: the proxy still "
+                     "acknowledges what we send, so the path behind it or the peer is gone.");
+}
+
+static void what_takes_its_time_is_suspected_of_nothing(void **state)
+{
+    (void)state;
+    vital_evidence moving = IN_FLIGHT;
+    vital_verdict suspicion;
+    open_and_beat();
+    look_until(now.now_us + 5 * S, IN_FLIGHT);
+    assert_true(vital_engine_suspicion(client.engine, now, &suspicion));
+    moving.acked_bytes += 100;
+    look(moving);
+    assert_int_equal(vital_engine_health(client.engine), VITAL_DOUBTFUL);
+    assert_false(vital_engine_suspicion(client.engine, now, &suspicion));
+}
+
 static void there_is_a_doubt_before_the_verdict_however_late_the_first_look(void **state)
 {
     (void)state;
@@ -646,6 +769,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_teardown(name, end_test)
         TEST(a_path_that_is_gone_is_given_up_after_three_seconds),
+        TEST(a_path_that_has_come_back_from_a_doubt_gets_twice_the_time),
+        TEST(a_program_that_was_slow_says_nothing_of_its_path),
+        TEST(who_is_well_is_suspected_of_nothing),
+        TEST(a_stuck_program_is_suspected_with_the_doubt),
+        TEST(so_is_a_peer_that_does_not_read),
+        TEST(so_is_a_path_and_what_is_behind_a_proxy),
+        TEST(what_takes_its_time_is_suspected_of_nothing),
         TEST(there_is_a_doubt_before_the_verdict_however_late_the_first_look),
         TEST(a_beat_that_the_kernel_doubts_counts_as_late_too),
         TEST(a_router_that_reports_is_quoted),

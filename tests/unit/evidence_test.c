@@ -82,8 +82,9 @@ static void what_our_own_system_cannot_send_is_nobody_elses_fault(void **state)
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
     now.probes = 2;
     assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_HOMELESS);
-    assert_false(vt_evidence_early(&now, 2999 * 1000));
-    assert_true(vt_evidence_early(&now, 3000 * 1000));
+    assert_false(vt_evidence_early(&now, 2999 * 1000, false));
+    assert_true(vt_evidence_early(&now, 3000 * 1000, false));
+    assert_true(vt_evidence_early(&now, 3000 * 1000, true)); /* whatever the path is like */
 }
 
 static void but_what_does_not_fit_into_the_window_waits_for_the_peer(void **state)
@@ -105,10 +106,20 @@ static void before_the_limit_it_takes_eight_times_and_three_seconds(void **state
     vital_evidence now = usual();
     now.unacked_packets = 1;
     now.retransmits = 8;
-    assert_true(vt_evidence_early(&now, 3000 * 1000));
-    assert_false(vt_evidence_early(&now, 3000 * 1000 - 1));
+    assert_true(vt_evidence_early(&now, 3000 * 1000, false));
+    assert_false(vt_evidence_early(&now, 3000 * 1000 - 1, false));
     now.retransmits = 7;
-    assert_false(vt_evidence_early(&now, 60 * 1000 * 1000));
+    assert_false(vt_evidence_early(&now, 60 * 1000 * 1000, false));
+}
+
+static void on_a_path_with_lulls_it_takes_six_seconds(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    now.unacked_packets = 1;
+    now.retransmits = 8;
+    assert_false(vt_evidence_early(&now, 6000 * 1000 - 1, true));
+    assert_true(vt_evidence_early(&now, 6000 * 1000, true));
 }
 
 int main(void)
@@ -123,6 +134,7 @@ int main(void)
         cmocka_unit_test(what_our_own_system_cannot_send_is_nobody_elses_fault),
         cmocka_unit_test(but_what_does_not_fit_into_the_window_waits_for_the_peer),
         cmocka_unit_test(before_the_limit_it_takes_eight_times_and_three_seconds),
+        cmocka_unit_test(on_a_path_with_lulls_it_takes_six_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
