@@ -455,6 +455,9 @@ typedef struct vital_connect_options {
      * "": none. The environment is not read. */
     const char *proxy;
     vital_tls proxy_tls; /* for a proxy of https:// */
+    /* An address of ours to connect from, numeric and without a port; NULL: whichever the
+     * system picks. Only addresses of its family are reached. */
+    const char *from;
     vital_events events;
     void *user;
     vital_heartbeat heartbeat;

@@ -51,7 +51,7 @@ typedef struct vt_backend {
     bool (*busy)(vital_loop *loop);   /* something is left for the next turn */
     void (*wake)(vital_loop *loop);   /* ends a wait; from any thread */
 
-    vt_stream *(*connect)(vital_loop *loop, const vt_address *to);
+    vt_stream *(*connect)(vital_loop *loop, const vt_address *from, const vt_address *to);
     void (*send)(vt_stream *stream, vital_bytes bytes);
     void (*pause)(vt_stream *stream, bool pause);
     void (*poll)(vt_stream *stream);

@@ -506,7 +506,13 @@ void vt_loop_leave(vt_resident *resident)
 vt_stream *vt_stream_connect(vital_loop *loop, const vt_address *to, const vt_stream_events *events,
                              void *owner)
 {
-    vt_stream *stream = loop->backend->connect(loop, to);
+    return vt_stream_connect_from(loop, NULL, to, events, owner);
+}
+
+vt_stream *vt_stream_connect_from(vital_loop *loop, const vt_address *from, const vt_address *to,
+                                  const vt_stream_events *events, void *owner)
+{
+    vt_stream *stream = loop->backend->connect(loop, from, to);
     if (stream != NULL)
         vt_stream_adopt(stream, events, owner);
     return stream;

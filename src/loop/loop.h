@@ -77,6 +77,10 @@ typedef struct vt_stream_events {
 vt_stream *vt_stream_connect(vital_loop *loop, const vt_address *to, const vt_stream_events *events,
                              void *owner);
 
+/* The same from an address of ours, whose port the system picks; NULL: all of it. */
+vt_stream *vt_stream_connect_from(vital_loop *loop, const vt_address *from, const vt_address *to,
+                                  const vt_stream_events *events, void *owner);
+
 /* One at a time; the bytes stay the caller's, in place, until `sent`, or until
  * vt_stream_close() has returned. Leaves at the end of the turn. */
 void vt_stream_send(vt_stream *stream, vital_bytes bytes);

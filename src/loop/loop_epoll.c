@@ -251,10 +251,10 @@ fail:;
     return NULL;
 }
 
-static vt_stream *stream_connect(vital_loop *base, const vt_address *to)
+static vt_stream *stream_connect(vital_loop *base, const vt_address *from, const vt_address *to)
 {
     int error;
-    int fd = vt_socket_connect(to, &error);
+    int fd = vt_socket_connect(from, to, &error);
     epoll_stream *stream = fd < 0 ? NULL : new_stream(epoll_of(base), fd);
     if (stream == NULL)
         return NULL;

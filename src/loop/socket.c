@@ -74,13 +74,27 @@ void vt_socket_drain_errors(int fd)
     }
 }
 
-int vt_socket_connect(const vt_address *to, int *error)
+/* The port is picked when it is known whom to connect to, so that one that leads to
+ * another peer already may be taken again (ip(7)). */
+static int bind_address(int fd, const vt_address *from)
+{
+    int yes = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+    return bind(fd, &from->any, from->size);
+}
+
+int vt_socket_connect(const vt_address *from, const vt_address *to, int *error)
 {
     int fd = open_socket(to);
     if (fd < 0)
         return -1;
     vt_socket_tune(fd, to->any.sa_family);
-    *error = connect(fd, &to->any, to->size) == 0 || errno == EINPROGRESS ? 0 : errno;
+    if (from != NULL && from->any.sa_family != to->any.sa_family)
+        *error = EAFNOSUPPORT;
+    else if (from != NULL && bind_address(fd, from) != 0)
+        *error = errno;
+    else
+        *error = connect(fd, &to->any, to->size) == 0 || errno == EINPROGRESS ? 0 : errno;
     return fd;
 }
 

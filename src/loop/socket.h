@@ -9,9 +9,9 @@
 
 #include "loop.h"
 
-/* Begins to connect. A descriptor, or -1 with errno. *error is 0 while it is on
- * its way or done, or why it failed at once. */
-int vt_socket_connect(const vt_address *to, int *error);
+/* Begins to connect, from this address unless it is NULL. A descriptor, or -1 with
+ * errno. *error is 0 while it is on its way or done, or why it failed at once. */
+int vt_socket_connect(const vt_address *from, const vt_address *to, int *error);
 
 /* Whether a connected socket is its own peer: TCP can join a local port that
  * nobody listens on to itself, when the kernel picks just that port. */

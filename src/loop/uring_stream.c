@@ -109,10 +109,10 @@ vt_uring_stream *vt_uring_stream_create(vt_uring_loop *loop, int fd)
     return stream;
 }
 
-vt_stream *vt_uring_stream_connect(vital_loop *base, const vt_address *to)
+vt_stream *vt_uring_stream_connect(vital_loop *base, const vt_address *from, const vt_address *to)
 {
     int error;
-    int fd = vt_socket_connect(to, &error);
+    int fd = vt_socket_connect(from, to, &error);
     vt_uring_stream *stream = fd < 0 ? NULL : vt_uring_stream_create(vt_uring_of(base), fd);
     if (stream == NULL)
         return NULL;

@@ -62,7 +62,7 @@ void vt_uring_stream_read_on(vt_socket_stream *stream);
 void vt_uring_stream_forget(vt_socket_stream *stream);
 
 /* Members of a vt_backend. */
-vt_stream *vt_uring_stream_connect(vital_loop *loop, const vt_address *to);
+vt_stream *vt_uring_stream_connect(vital_loop *loop, const vt_address *from, const vt_address *to);
 void vt_uring_stream_submit(vital_loop *loop);
 void vt_uring_stream_pause(vt_stream *stream, bool pause);
 void vt_uring_stream_poll(vt_stream *stream);

@@ -30,6 +30,7 @@ struct client {
     vt_dial *dial;      /* while there is no stream */
     vt_passage passage; /* while there is, and the server cannot be asked yet */
     vt_address address; /* that was reached */
+    vt_address from;    /* ours; of size 0: as the system picks */
     vt_resident resident;
     vt_grave grave;
 };
@@ -144,6 +145,7 @@ static void dial(struct client *client)
         .socket = url->socket,
         .host = proxied ? client->proxy.host : url->host,
         .port = proxied ? client->proxy.port : url->port,
+        .from = client->from.size > 0 ? &client->from : NULL,
     };
     aim(client);
     client->dial = vt_dial_start(client->conn.owner->loop, &to, &DIAL_EVENTS, client);
@@ -262,6 +264,17 @@ static int make_policy(struct client *client, vital_loop *loop,
     return vital_policy_init(&client->policy, problem);
 }
 
+static int take_from(struct client *client, const char *from, const char **problem)
+{
+    if (from == NULL)
+        return 0;
+    *problem = "options.from is not a numeric address without a port, such as 192.0.2.7";
+    if (!vt_address_numeric(&client->from, from, 0))
+        return VITAL_EINVAL;
+    *problem = "options.from: a Unix socket is not reached from an address";
+    return client->target.asked.socket != NULL ? VITAL_EINVAL : 0;
+}
+
 /* What is dialled in place of the target. */
 static int make_proxy(struct client *client, vital_loop *loop, const vital_connect_options *options,
                       char problem[VT_TLS_PROBLEM_BYTES])
@@ -305,6 +318,9 @@ int vital_connect(vital_conn **out, vital_loop *loop, const vital_connect_option
     char target_problem[VT_TLS_PROBLEM_BYTES];
     const char *problem = target_problem;
     int error = vt_target_init(&client->target, loop, options, target_problem);
+    if (error != 0)
+        goto fail;
+    error = take_from(client, options->from, &problem);
     if (error != 0)
         goto fail;
     problem = "out of memory";

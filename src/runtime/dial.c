@@ -110,8 +110,8 @@ static void go_on(vt_dial *dial)
     size_t index;
     while (vt_race_take(&dial->race, vt_loop_clock(dial->loop).now_us, &index)) {
         struct attempt *attempt = &dial->attempts[index];
-        attempt->stream = vt_stream_connect(dial->loop, &attempt->address, &ATTEMPT_EVENTS,
-                                            attempt);
+        attempt->stream = vt_stream_connect_from(dial->loop, dial->to.from, &attempt->address,
+                                                 &ATTEMPT_EVENTS, attempt);
         if (attempt->stream == NULL)
             note_failure(dial, index, errno);
     }

@@ -17,6 +17,7 @@ typedef struct vt_dial_to {
     const char *socket; /* of a Unix socket; NULL: see below */
     const char *host;   /* a name or a numeric address */
     uint16_t port;
+    const vt_address *from; /* an address of ours; NULL: as the system picks */
 } vt_dial_to;
 
 typedef struct vt_dial_events {

@@ -565,8 +565,9 @@ static bool release_hold(sim_stream *stream)
     return false;
 }
 
-static vt_stream *stream_connect(vital_loop *base, const vt_address *to)
+static vt_stream *stream_connect(vital_loop *base, const vt_address *from, const vt_address *to)
 {
+    (void)from; /* a process of the simulation has one address */
     sim_loop *loop = sim_of(base);
     sim_stream *stream = new_stream(loop);
     if (stream == NULL)

@@ -109,9 +109,10 @@ static inline void fake_wake(vital_loop *loop)
     fake_of(loop)->wakes++;
 }
 
-static inline vt_stream *fake_connect(vital_loop *loop, const vt_address *to)
+static inline vt_stream *fake_connect(vital_loop *loop, const vt_address *from,
+                                      const vt_address *to)
 {
-    (void)to;
+    (void)from, (void)to;
     fake_of(loop)->connects++;
     errno = fake_of(loop)->refusal;
     return NULL;

@@ -555,6 +555,50 @@ static void a_refused_connection_is_told_later_with_its_error(void **state)
     close(bound);
 }
 
+static void it_comes_from_the_address_that_it_was_told_to_come_from(void **state)
+{
+    live *test = *state;
+    vt_address from, to, seen = {.size = sizeof seen.un};
+    end client = {.stream = NULL}, server = {.stream = NULL};
+    door entry;
+    char text[VT_ADDRESS_TEXT_BYTES];
+    uint16_t port = open_loopback_door(test, &entry, &server);
+    assert_true(vt_address_numeric(&from, "127.0.0.7", 0));
+    assert_true(vt_address_numeric(&to, "127.0.0.1", port));
+    client.stream = vt_stream_connect_from(test->loop, &from, &to, &EVENTS, &client);
+    assert_non_null(client.stream);
+    step_until(test, client.connected == 1 && server.stream != NULL, "both ends are connected");
+    assert_int_equal(client.connect_error, 0);
+    assert_int_equal(getpeername(((vt_socket_stream *)server.stream)->fd, &seen.any, &seen.size),
+                     0);
+    vt_address_text(text, &seen);
+    assert_memory_equal(text, "127.0.0.7:", 10);
+    close_end(&client, VT_END_ABRUPT);
+    close_end(&server, VT_END_ABRUPT);
+    vt_listener_close(entry.listener);
+}
+
+static void an_address_that_cannot_be_come_from_is_told_later(void **state)
+{
+    live *test = *state;
+    static const struct {
+        const char *from;
+        int error;
+    } all[] = {{"192.0.2.1", EADDRNOTAVAIL}, {"::1", EAFNOSUPPORT}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        vt_address from, to;
+        end client = {.stream = NULL};
+        assert_true(vt_address_numeric(&from, all[i].from, 0));
+        assert_true(vt_address_numeric(&to, "127.0.0.1", 9));
+        client.stream = vt_stream_connect_from(test->loop, &from, &to, &EVENTS, &client);
+        assert_non_null(client.stream);
+        assert_int_equal(client.connected, 0);
+        step_until(test, client.connected == 1, "the failure is told");
+        assert_int_equal(client.connect_error, all[i].error);
+        close_end(&client, VT_END_ABRUPT);
+    }
+}
+
 static void what_fails_at_once_is_told_later_too(void **state)
 {
     live *test = *state;
@@ -884,6 +928,8 @@ int main(void)
         live_test(a_stream_may_close_itself_or_another_that_is_ready_too),
         live_test(a_stream_connects_and_carries_bytes_both_ways),
         live_test(a_refused_connection_is_told_later_with_its_error),
+        live_test(it_comes_from_the_address_that_it_was_told_to_come_from),
+        live_test(an_address_that_cannot_be_come_from_is_told_later),
         live_test(what_fails_at_once_is_told_later_too),
         live_test(a_connection_that_is_given_up_is_not_heard_of),
         live_test(one_edge_brings_all_who_have_come),
