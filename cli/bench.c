@@ -24,7 +24,8 @@ enum {
 
 static const char program[] = "vital bench";
 
-static const bench_mode *const modes[] = {&BENCH_ECHO, &BENCH_IDLE, &BENCH_BEAT};
+static const bench_mode *const modes[] = {&BENCH_ECHO,   &BENCH_IDLE,  &BENCH_BEAT,
+                                          &BENCH_FANOUT, &BENCH_CHURN, &BENCH_STORM};
 
 static int choose_mode(bench_settings *settings, const options_page *page)
 {
@@ -34,8 +35,9 @@ static int choose_mode(bench_settings *settings, const options_page *page)
             settings->mode = modes[i];
     }
     if (settings->mode == NULL)
-        return options_complain(page, "--mode %s is not known; there are echo, idle and beat",
-                                name);
+        return options_complain(
+            page, "--mode %s is not known; there are echo, idle, beat, fanout, churn and storm",
+            name);
     return OPTIONS_READY;
 }
 
@@ -63,6 +65,12 @@ static int allow_descriptors(const bench_settings *settings, const options_page 
     rlim_t needed = (rlim_t)settings->connections + DESCRIPTORS_BESIDE;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return OPTIONS_READY;
+    if (limit.rlim_max < needed) { /* the administrator may have more */
+        limit.rlim_cur = limit.rlim_max = needed;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+            return OPTIONS_READY;
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
     if (limit.rlim_max < needed)
         return options_complain(page,
                                 "--connections %d is more than the %llu descriptors that are "
@@ -71,6 +79,28 @@ static int allow_descriptors(const bench_settings *settings, const options_page 
                                 (unsigned long long)needed);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    return OPTIONS_READY;
+}
+
+/* What does not go together with a mode. */
+static int check_load(const bench_settings *settings, const options_page *page)
+{
+    const bench_mode *mode = settings->mode;
+    bool quiet = mode == &BENCH_IDLE || mode == &BENCH_STORM;
+    if (quiet && (settings->rate > 0 || settings->in_flight > 0 || settings->warm_up_ms > 0))
+        return options_complain(
+            page, "--mode %s has no schedule: it takes no --rate, --in-flight or --warm-up",
+            mode->name);
+    if (mode == &BENCH_CHURN && settings->in_flight > 0)
+        return options_complain(page, "--mode churn sends one message over each connection; how "
+                                      "many are open is said with --connections");
+    if (mode == &BENCH_FANOUT && settings->size_bytes < BENCH_FANOUT_LEAST_BYTES)
+        return options_complain(page, "--mode fanout needs messages of %dB at least",
+                                BENCH_FANOUT_LEAST_BYTES);
+    if (mode == &BENCH_FANOUT && settings->connections < 2)
+        return options_complain(page, "--mode fanout needs two --connections at least");
+    if (settings->together && mode != &BENCH_ECHO && mode != &BENCH_BEAT)
+        return options_complain(page, "--together is for --mode echo and --mode beat");
     return OPTIONS_READY;
 }
 
@@ -85,10 +115,9 @@ static int check(bench_settings *settings, const options_page *page)
         result = client_check(&settings->client, page);
     if (result != OPTIONS_READY)
         return result;
-    bool idle = settings->mode == &BENCH_IDLE;
-    if (idle && (settings->rate > 0 || settings->in_flight > 0 || settings->warm_up_ms > 0))
-        return options_complain(page, "--mode idle sends nothing: it takes no --rate, "
-                                      "--in-flight or --warm-up");
+    result = check_load(settings, page);
+    if (result != OPTIONS_READY)
+        return result;
     if (settings->mode == &BENCH_BEAT && settings->rate == 0)
         settings->rate = settings->connections < BEAT_S ? 1 : settings->connections / BEAT_S;
     if (settings->together && settings->rate == 0)
@@ -99,7 +128,8 @@ static int check(bench_settings *settings, const options_page *page)
 static const char about[] =
     "Loads a WebSocket server, and measures how many messages it answers and how\n"
     "fast. Modes: echo (messages that come back), beat (pings), idle (connect, and\n"
-    "hold).";
+    "hold), fanout (one says, all hear), churn (connect, echo, close, again), storm\n"
+    "(all connect at once).";
 
 static const char after[] =
     "--fail-if takes a measure, > or <, and a value: p50, p99.9, min, mean, max (of\n"
@@ -114,7 +144,7 @@ static int read_settings(cli_options *options, bench_settings *to, int argc, con
          {.number = &to->connections, .least = 1, .most = CONNECTIONS_MOST}, "COUNT",
          "connections (50)"},
         {"mode", 'm', OPTION_TEXT, {.text = &to->mode_name}, "MODE",
-         "what to do: echo, beat or idle (echo)"},
+         "what to do: echo, idle, beat, fanout, churn or storm (echo)"},
         {"rate", 'r', OPTION_NUMBER, {.number = &to->rate, .least = 1, .most = RATE_MOST},
          "COUNT", "messages a second, of all connections together (as fast as they are answered)"},
         {"in-flight", 'i', OPTION_NUMBER,
@@ -132,6 +162,8 @@ static int read_settings(cli_options *options, bench_settings *to, int argc, con
          "with --rate: all connections at the same moment, and not evenly spread"},
         {"timeout", 'W', OPTION_DURATION, {.duration_ms = &to->timeout_ms}, "TIME",
          "how long to wait for a connection, and in the end for answers (10s)"},
+        {"from", 0, OPTION_TEXTS, {.texts = &to->from}, "ADDRESS",
+         "connect from this address of ours; if repeated, from each in turn"},
         {"pid", 'p', OPTION_NUMBER, {.number = &to->pid, .least = 1, .most = INT_MAX}, "PID",
          "measure the memory and the CPU time of this process: the server, if it is local"},
         {"fail-if", 'f', OPTION_TEXTS, {.texts = &to->limit_texts}, "LIMIT",

@@ -169,6 +169,11 @@ static void give_up(bench_state *bench, int64_t now_us)
     }
 }
 
+static bool nobody_is_left(const bench_state *bench)
+{
+    return bench->open == 0;
+}
+
 const bench_mode BENCH_ECHO = {
     .name = "echo",
     .answers = "echoes",
@@ -176,6 +181,7 @@ const bench_mode BENCH_ECHO = {
     .act = act,
     .settled = settled,
     .give_up = give_up,
+    .done = nobody_is_left,
     .message = on_echo,
     .drain = on_drain,
 };
@@ -187,6 +193,7 @@ const bench_mode BENCH_BEAT = {
     .act = act,
     .settled = settled,
     .give_up = give_up,
+    .done = nobody_is_left,
     .message = on_other,
     .pong = on_pong,
 };
@@ -234,5 +241,6 @@ const bench_mode BENCH_IDLE = {
     .act = act_idle,
     .settled = settled_idle,
     .give_up = give_up_idle,
+    .done = nobody_is_left,
     .message = on_other,
 };

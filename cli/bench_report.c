@@ -143,6 +143,7 @@ static void say_result(bench_state *bench)
                 bench->interrupted ? "interrupted: " : "", bench->answered, bench->mode->answers,
                 seconds(bench), per_s(bench));
     say_times(bench, "latency", &bench->times);
+    say_times(bench, "until all have it", &bench->whole);
     say_times(bench, "opening", &bench->opens);
     output_line(output, "connections: %zu opened, %zu failed, %zu lost", bench->opened,
                 bench->failed, bench->lost);
@@ -224,6 +225,7 @@ static void tell_result_json(bench_state *bench)
                                "own_share", own_share(bench));
     json_object_update_new(event, counts);
     json_object_set_new(event, "latency", json_times(&bench->times));
+    json_object_set_new(event, "whole", json_times(&bench->whole));
     json_object_set_new(event, "opening", json_times(&bench->opens));
     json_object_set_new(event, "process", json_subject(bench));
     json_object_set_new(event, "broken", json_broken(bench));

@@ -67,6 +67,7 @@ static void read_subject(bench_state *bench, bench_subject *out)
 static void leave(bench_state *bench, int64_t now_us)
 {
     enter(bench, BENCH_LEAVING, now_us);
+    bench->sending = false;
     for (size_t i = 0; i < bench->begun; i++) {
         if (bench->conns[i].conn != NULL)
             vital_close(bench->conns[i].conn, NORMAL, NULL);
@@ -104,7 +105,7 @@ static void end_measuring(bench_state *bench, int64_t now_us)
 static bool prepare(bench_state *bench)
 {
     const bench_settings *settings = bench->settings;
-    bench->active = calloc(bench->opened, sizeof(bench_conn *));
+    bench->active = calloc((size_t)settings->connections, sizeof(bench_conn *));
     for (size_t i = 0; bench->active != NULL && i < bench->begun; i++) {
         if (!bench->conns[i].open)
             continue;
@@ -114,14 +115,18 @@ static bool prepare(bench_state *bench)
     bench->window = settings->in_flight > 0 ? (uint64_t)settings->in_flight
                     : settings->rate > 0    ? UINT64_MAX
                                             : 1;
-    if (settings->rate == 0)
-        bench->sent_us = calloc(bench->active_count, bench->window * sizeof(int64_t));
-    return bench->active != NULL && (settings->rate > 0 || bench->sent_us != NULL);
+    if (settings->rate > 0 || bench->active_count == 0)
+        return bench->active != NULL;
+    bench->sent_us = calloc(bench->active_count, bench->window * sizeof(int64_t));
+    return bench->active != NULL && bench->sent_us != NULL;
 }
 
 static void begin_load(bench_state *bench, int64_t now_us)
 {
-    bench_tell_ready(bench, now_us - bench->phase_us);
+    if (bench->mode->opens_itself)
+        bench->begun = (size_t)bench->settings->connections;
+    else
+        bench_tell_ready(bench, now_us - bench->phase_us);
     if (!prepare(bench)) {
         output_problem(&bench->output, "out of memory");
         leave(bench, now_us);
@@ -163,7 +168,7 @@ static void look_at_phase(bench_state *bench, int64_t now_us)
             begin_measuring(bench, now_us);
         break;
     case BENCH_MEASURING:
-        if (now_us >= phase_end_us(bench) || bench->open == 0)
+        if (now_us >= phase_end_us(bench) || bench->mode->done(bench))
             end_measuring(bench, now_us);
         break;
     case BENCH_SETTLING:
@@ -208,66 +213,85 @@ static void on_open(vital_conn *from, bool resumed)
 {
     bench_conn *conn = vital_user(from);
     bench_state *bench = conn->bench;
-    (void)resumed; /* a connection that does not come back resumes nothing */
-    if (bench->opened == 0)
+    (void)resumed;          /* a connection that does not come back resumes nothing */
+    if (bench->opened == 0) /* now after redirects */
         snprintf(bench->url, sizeof bench->url, "%s", vital_conn_url(from));
     bench_times_note(&bench->opens, attend_now_us() - conn->since_us);
     conn->open = true;
     bench->under_way--;
     bench->open++;
     bench->opened++;
-    bench->look_us = 0;
+    if (bench->mode->opened != NULL && bench->phase != BENCH_LEAVING)
+        bench->mode->opened(conn);
+    if (bench->phase == BENCH_OPENING)
+        bench->look_us = 0;
 }
 
 /* The first of each cause is told in full: the others will be the same. */
 static void tell_failure(bench_state *bench, const vital_verdict *verdict)
 {
-    if (bench->phase == BENCH_LEAVING || bench->failures[verdict->cause])
+    if (bench->failures[verdict->cause])
         return;
     bench->failures[verdict->cause] = true;
     bench_clear_progress(bench);
     if (bench->settings->json && !bench->settings->quiet)
         output_event(&bench->output, output_verdict(verdict));
     output_problem(&bench->output, "%s: %s", vital_cause_name(verdict->cause), verdict->text);
-    if (verdict->error == EADDRNOTAVAIL)
-        output_problem(&bench->output,
-                       "all ports of our address are in use; another one is given with --from");
+    if (verdict->error == EADDRNOTAVAIL && bench->opened > 0)
+        output_problem(&bench->output, "all ports of our address are in use; give others with "
+                                       "--from, such as 127.0.0.2 and 127.0.0.3");
 }
 
 static void on_close(vital_conn *from, const vital_verdict *verdict)
 {
     bench_conn *conn = vital_user(from);
     bench_state *bench = conn->bench;
-    tell_failure(bench, verdict);
+    bool ours = conn->leaving || bench->phase == BENCH_LEAVING;
+    if (!ours)
+        tell_failure(bench, verdict);
     conn->conn = NULL;
     if (conn->open) {
         bench->open--;
-        bench->lost += bench->phase == BENCH_LEAVING ? 0 : 1;
+        bench->lost += ours ? 0 : 1;
     } else {
         bench->under_way--;
-        bench->failed += bench->phase == BENCH_LEAVING ? 0 : 1;
+        bench->failed += ours ? 0 : 1;
     }
     conn->open = false;
-    bench->look_us = 0;
+    if (bench->mode->closed != NULL && bench->phase != BENCH_LEAVING)
+        bench->mode->closed(conn);
+    if (!conn->leaving)
+        bench->look_us = 0;
 }
 
-static bool open_one(bench_state *bench)
+/* A port of ours leads to a server but once: there are 28,000 on an address. */
+static const char *next_address(bench_state *bench)
 {
-    bench_conn *conn = &bench->conns[bench->begun];
+    const char *const *from = bench->settings->from;
+    if (from == NULL)
+        return NULL;
+    if (from[bench->from_next] == NULL)
+        bench->from_next = 0;
+    return from[bench->from_next++];
+}
+
+bool bench_open(bench_state *bench, bench_conn *conn)
+{
     conn->bench = bench;
+    conn->leaving = false;
     conn->since_us = attend_now_us();
     bench->connect.user = conn;
+    bench->connect.from = next_address(bench);
     if (vital_connect(&conn->conn, bench->loop, &bench->connect) != 0) {
         bench_clear_progress(bench);
         output_problem(&bench->output, "%s", vital_loop_problem(bench->loop));
         leave(bench, conn->since_us);
         return false;
     }
-    if (bench->begun == 0) {
+    if (bench->url[0] == '\0') {
         snprintf(bench->url, sizeof bench->url, "%s", vital_conn_url(conn->conn));
         bench_tell_start(bench);
     }
-    bench->begun++;
     bench->under_way++;
     return true;
 }
@@ -277,8 +301,9 @@ static void open_more(bench_state *bench)
 {
     size_t most = bench->opened > 0 ? OPENING_AT_ONCE : 1;
     while (bench->begun < (size_t)bench->settings->connections && bench->under_way < most &&
-           (bench->opened > 0 || bench->begun == 0) && open_one(bench))
-        ;
+           (bench->opened > 0 || bench->begun == 0) &&
+           bench_open(bench, &bench->conns[bench->begun]))
+        bench->begun++;
 }
 
 /* -------------------------------------------------------------------- the loop */
@@ -319,6 +344,8 @@ static void look(bench_state *bench, int64_t now_us)
 static int go(bench_state *bench)
 {
     bench->tell_us = bench->phase_us = attend_now_us();
+    if (bench->mode->opens_itself)
+        begin_load(bench, bench->phase_us);
     while (!bench->over) {
         int64_t now_us = attend_now_us();
         if (now_us >= bench->look_us)

@@ -86,6 +86,35 @@ def says_nothing(peer, _number):
             return
 
 
+class Room:
+    """Once all are there, passes on to everybody what anybody says, but not to number `deaf`."""
+
+    def __init__(self, case, count, deaf=0, times=1):
+        self.said = 0
+        self._count = count
+        self._peers = {}
+        self._lock = threading.Condition()
+        self._deaf = deaf
+        self._times = times
+        self.url = case.server(self._serve).url
+
+    def _serve(self, peer, number):
+        with self._lock:
+            self._peers[number] = peer
+            self._lock.notify_all()
+        for got in iter(peer.receive, None):
+            with self._lock:
+                if got.opcode == CLOSE:
+                    del self._peers[number]
+                    peer.send(CLOSE, got.payload)
+                    return
+                self._lock.wait_for(lambda: len(self._peers) == self._count or self.said)
+                self.said += 1
+                for to, other in self._peers.items():
+                    for _ in range(self._times if to != self._deaf else 0):
+                        other.send(got.opcode, got.payload)
+
+
 class Bench(VitalCase):
     def server(self, serve):
         server = Server(serve)
@@ -159,7 +188,7 @@ class Bench(VitalCase):
                 counts[number] = counts.get(number, 0) + 1
                 peer.send(got.opcode, got.payload)
 
-        result = self.result(self.server(serve).url, "-c", "4", "-r", "200", "-d", "1s")
+        result = self.result(self.server(serve).url, "-c", "4", "-r", "400", "-d", "500ms")
         self.assertTrue(200 <= result["latency"]["count"] <= 201, result)
         self.assertEqual(sum(counts.values()), result["latency"]["count"])
         self.assertEqual(sorted(counts), [1, 2, 3, 4])
@@ -184,7 +213,8 @@ class Bench(VitalCase):
         url = self.serve("--beat", "never").url
         for words in ((), ("--together",)):
             with self.subTest(words=words):
-                result = self.result(url, "-m", "beat", "-c", "20", "-r", "100", "-d", "1s", *words)
+                result = self.result(url, "-m", "beat", "-c", "20", "-r", "250", "-d", "400ms",
+                                     *words)
                 self.assertEqual((result["unanswered"], result["lost"]), (0, 0))
                 self.assertTrue(100 <= result["latency"]["count"] <= 120, result)
 
@@ -302,6 +332,121 @@ class Bench(VitalCase):
         run = self.bench(self.serve().url, "--pid", "2147483647", status=2)
         self.assertIn("vital bench: process 2147483647 (--pid): ", run.err)
 
+    # ------------------------------------------------------------------ fanout
+
+    def test_what_one_says_all_others_hear(self):
+        room = Room(self, 4)
+        result = self.result(room.url, "-m", "fanout", "-c", "4", "-r", "50", "-d", "400ms",
+                             "--text")
+        self.assertTrue(20 <= room.said <= 21, room.said)
+        self.assertEqual(result["latency"]["count"], 3 * room.said)
+        self.assertEqual(result["whole"]["count"], room.said)
+        self.assertEqual((result["unanswered"], result["strange"]), (0, 0))
+
+    def test_without_a_rate_the_next_is_said_when_all_have_heard_the_last(self):
+        room = Room(self, 3)
+        result = self.result(room.url, "-m", "fanout", "-c", "3", "-d", "200ms")
+        self.assertEqual(result["latency"]["count"], 2 * room.said)
+        self.assertGreater(room.said, 2)
+        self.assertEqual(result["unanswered"], 0)
+
+    def test_who_does_not_hear_it_is_counted(self):
+        room = Room(self, 3, deaf=2)
+        run = self.bench(room.url, "--json", "-m", "fanout", "-c", "3", "-d", "700ms",
+                         "-W", "200ms")
+        (result,) = run.events("result")
+        self.assertGreaterEqual(room.said, 2)  # it goes on after --timeout
+        self.assertEqual(result["unanswered"], room.said)
+        self.assertEqual(result["latency"]["count"], 2 * room.said)
+        self.assertEqual(result["whole"]["count"], 0)
+        self.assertGreaterEqual(result["latency"]["max_ms"], 200)
+
+    def test_heard_twice_is_once_too_often(self):
+        room = Room(self, 2, times=2)
+        result = self.result(room.url, "-m", "fanout", "-c", "2", "-r", "20", "-d", "200ms")
+        self.assertEqual(result["latency"]["count"], room.said)
+        self.assertGreaterEqual(result["strange"], room.said - 1)
+
+    # ------------------------------------------------------------------ churn and storm
+
+    def test_churn_opens_echoes_closes_and_opens_again(self):
+        ends = []
+
+        def serve(peer, _number):
+            got = peer.receive()
+            peer.send(got.opcode, got.payload)
+            ends.append((got.opcode, len(got.payload), peer.answer_close()[0]))
+
+        server = self.server(serve)
+        result = self.result(server.url, "-m", "churn", "-c", "3", "-d", "500ms")
+        self.assertEqual((result["failed"], result["lost"], result["unanswered"]), (0, 0, 0))
+        self.assertGreater(result["opened"], 6)
+        self.assertEqual(result["opened"], result["latency"]["count"])
+        self.assertEqual(server.served, result["opened"])
+        self.assertEqual(set(ends), {(BINARY, 64, 1000)})
+
+    def test_churn_keeps_a_rate(self):
+        result = self.result(self.serve().url, "-m", "churn", "-c", "50", "-r", "250", "-d", "400ms")
+        self.assertTrue(100 <= result["latency"]["count"] <= 101, result)
+        self.assertEqual(result["unanswered"], 0)
+
+    def test_churn_is_late_for_want_of_places(self):
+        def serve(peer, _number):
+            time.sleep(0.2)
+            echo(peer)
+
+        result = self.result(self.server(serve).url, "-m", "churn", "-c", "1", "-r", "20",
+                             "-d", "1s")
+        self.assertTrue(20 <= result["latency"]["count"] <= 21, result)
+        self.assertGreaterEqual(result["unanswered"], 14)  # five fit into a second
+        self.assertGreaterEqual(result["latency"]["p50_ms"], 400)
+
+    def test_churn_does_not_hammer_at_a_closed_door(self):
+        port = ClosedPort()
+        self.addCleanup(port.close)
+        run = self.bench(port.url, "--json", "-m", "churn", "-c", "1", "-d", "550ms", status=1)
+        (result,) = run.events("result")
+        self.assertTrue(2 <= result["failed"] <= 6, result)
+        self.assertEqual(run.err.count("UNREACHABLE"), 1)
+
+    def test_a_storm_is_over_when_the_last_has_its_answer(self):
+        server = self.serve()
+        result = self.result(server.url, "-m", "storm", "-c", "200", "-d", "1h",
+                             "-p", server.pid)
+        self.assertEqual((result["answered"], result["opened"], result["failed"]), (200, 200, 0))
+        self.assertLess(result["seconds"], 60)
+        self.assertGreaterEqual(result["seconds"] * 1000, result["latency"]["max_ms"])
+        self.assertGreaterEqual(result["latency"]["max_ms"], result["opening"]["max_ms"])
+        self.assertGreater(result["process"]["bytes_a_connection"], 0)
+
+    def test_a_storm_that_nobody_answers_ends_in_time(self):
+        result = self.result(self.server(says_nothing).url, "-m", "storm", "-c", "3", "-d", "300ms",
+                             status=1)
+        self.assertEqual((result["answered"], result["opened"], result["unanswered"]), (0, 3, 3))
+        self.assertGreaterEqual(result["latency"]["min_ms"], 300)
+
+    def test_a_storm_on_a_closed_door_is_over_at_once(self):
+        port = ClosedPort()
+        self.addCleanup(port.close)
+        result = self.result(port.url, "-m", "storm", "-c", "50", "-d", "1h", status=1)
+        self.assertEqual((result["failed"], result["opened"]), (50, 0))
+
+    # ------------------------------------------------------------------ where from
+
+    def test_it_comes_from_each_address_in_turn(self):
+        peers = []
+        server = self.server(lambda peer, _: (peers.append(peer.sock.getpeername()[0]), echo(peer)))
+        self.bench(server.url, "-c", "4", "-d", "50ms", "--from", "127.0.0.3",
+                   "--from", "127.0.0.4")
+        self.assertEqual(sorted(peers), ["127.0.0.3", "127.0.0.3", "127.0.0.4", "127.0.0.4"])
+
+    def test_an_address_that_is_none_or_not_ours(self):
+        url = self.serve().url
+        run = self.bench(url, "--from", "localhost", status=2)
+        self.assertIn("vital bench: options.from is not a numeric address", run.err)
+        run = self.bench(url, "--from", "192.0.2.1", status=2)
+        self.assertIn("Cannot assign requested address", run.err)
+
     # ------------------------------------------------------------------ limits
 
     def test_a_limit_that_is_kept_and_one_that_is_not(self):
@@ -325,7 +470,12 @@ class Bench(VitalCase):
                 (("-f", "p99>50"), "--fail-if 'p99>50' has no unit; write a time as 300us"),
                 (("-f", "cpu>5"), "--fail-if 'cpu>5' needs the --pid of the server"),
                 (("-m", "sing"), "--mode sing is not known; there are "),
-                (("-m", "idle", "-r", "5"), "--mode idle sends nothing"),
+                (("-m", "idle", "-r", "5"), "--mode idle has no schedule"),
+                (("-m", "storm", "-w", "5s"), "--mode storm has no schedule"),
+                (("-m", "churn", "-i", "5"), "--mode churn sends one message over each"),
+                (("-m", "fanout", "-c", "1"), "--mode fanout needs two --connections"),
+                (("-m", "fanout", "-s", "15B"), "--mode fanout needs messages of 16B"),
+                (("-m", "churn", "--together", "-r", "5"), "--together is for --mode echo and"),
                 (("--together",), "--together needs a --rate"),
                 (("-s", "64"), "--size 64 has no unit"),
                 (("-r", "0"), "--rate 0 is not between 1 and ")):
