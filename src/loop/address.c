@@ -120,3 +120,36 @@ uint32_t vt_address_path(const vt_address *address)
         return hash(&six->s6_addr[12], sizeof address->in.sin_addr);
     return hash(six->s6_addr, NETWORK_BYTES);
 }
+
+bool vt_peer_note(vt_peer *out, const vt_address *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    sa_family_t family = address->size >= sizeof family ? address->any.sa_family : AF_UNSPEC;
+    *out = (vt_peer){.family = family == AF_INET ? AF_INET6 : family};
+    switch (family) {
+    case AF_INET:
+        memcpy(out->ip, mapped, sizeof mapped);
+        memcpy(out->ip + sizeof mapped, &address->in.sin_addr, sizeof address->in.sin_addr);
+        out->port = address->in.sin_port;
+        break;
+    case AF_INET6:
+        memcpy(out->ip, &address->in6.sin6_addr, sizeof out->ip);
+        out->port = address->in6.sin6_port;
+        break;
+    default:
+        break;
+    }
+    return family != AF_UNIX || address->size <= unix_prefix_bytes;
+}
+
+void vt_peer_text(char out[VT_ADDRESS_TEXT_BYTES], const vt_peer *peer)
+{
+    vt_address address = {.size = sizeof address.any.sa_family};
+    address.any.sa_family = peer->family;
+    if (peer->family == AF_INET6) {
+        memcpy(&address.in6.sin6_addr, peer->ip, sizeof peer->ip);
+        address.in6.sin6_port = peer->port;
+        address.size = sizeof address.in6;
+    }
+    vt_address_text(out, &address);
+}

@@ -54,6 +54,18 @@ bool vt_address_unix(vt_address *out, const char *path);
  * network (its first 64 bits), and one for all that is on this machine. */
 uint32_t vt_address_path(const vt_address *address);
 
+/* Another end's address, to be remembered in little memory: an IPv4 one as mapped into
+ * IPv6. Of a Unix socket's only whether it has a name. */
+typedef struct vt_peer {
+    uint8_t ip[16];
+    in_port_t port;
+    sa_family_t family; /* AF_INET6 or AF_UNIX; AF_UNSPEC: none */
+} vt_peer;
+
+/* False if it has a name that is not kept: its text is to be asked for now. */
+bool vt_peer_note(vt_peer *out, const vt_address *address);
+void vt_peer_text(char out[VT_ADDRESS_TEXT_BYTES], const vt_peer *peer);
+
 /* ------------------------------------------------------------------ streams */
 
 typedef struct vt_stream vt_stream;

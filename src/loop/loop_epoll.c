@@ -30,8 +30,11 @@ enum {
 typedef enum source_kind { WAKE, STREAM, LISTENER, NAMES, NETWORK } source_kind;
 
 typedef struct epoll_source {
-    source_kind kind;
     vt_list readable; /* in the loop's list of that name, or in none */
+    uint8_t kind;
+    bool edge : 1;    /* STREAM: there may be something to read */
+    bool hung_up : 1; /* the kernel has announced the end: read until it comes */
+    bool blocked : 1; /* the send waits for room in the kernel */
 } epoll_source;
 
 typedef struct epoll_loop {
@@ -45,9 +48,6 @@ typedef struct epoll_loop {
 typedef struct epoll_stream {
     vt_socket_stream base;
     epoll_source source;
-    bool edge;    /* there may be something to read */
-    bool hung_up; /* the kernel has announced the end: read until it comes */
-    bool blocked; /* the send waits for room in the kernel */
 } epoll_stream;
 
 typedef struct epoll_listener {
@@ -69,7 +69,7 @@ static epoll_loop *loop_of(const vt_socket_stream *stream)
 
 static void init_source(epoll_source *source, source_kind kind)
 {
-    source->kind = kind;
+    source->kind = (uint8_t)kind;
     vt_list_init(&source->readable);
 }
 
@@ -82,7 +82,7 @@ static int watch(epoll_loop *loop, epoll_source *source, int fd, uint32_t events
 static void want_read(vt_socket_stream *base)
 {
     epoll_stream *stream = (epoll_stream *)base;
-    if (stream->edge && !base->paused && !base->ended && !base->connecting)
+    if (stream->source.edge && !base->paused && !base->ended && !base->connecting)
         vt_list_append(&loop_of(base)->readable, &stream->source.readable);
 }
 
@@ -156,7 +156,7 @@ static void send_some(epoll_stream *self)
         if (errno == EINTR)
             continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            self->blocked = true;
+            self->source.blocked = true;
             return;
         }
         if (errno == ENOBUFS && vt_socket_starve(stream))
@@ -164,6 +164,8 @@ static void send_some(epoll_stream *self)
         int error = errno;
         bool again = !reported && vt_socket_is_report(stream, error);
         reported = true;
+        if (!stream->sends)
+            return; /* who was told of it has closed it */
         if (again)
             continue;
         vt_socket_finish_send(stream, error);
@@ -178,7 +180,7 @@ static void submit(vital_loop *base)
     vt_list_init(&ready);
     vt_list_move(&ready, &epoll_of(base)->base.sending);
     while ((link = vt_list_take(&ready)) != NULL)
-        send_some((epoll_stream *)VT_LIST_OWNER(link, vt_socket_stream, sending));
+        send_some((epoll_stream *)VT_LIST_OWNER(link, vt_socket_stream, queued));
 }
 
 /* ------------------------------------------------------------------ receiving */
@@ -193,7 +195,7 @@ static void receive_some(epoll_stream *self)
     } while (size < 0 && errno == EINTR);
 
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        self->edge = false;
+        self->source.edge = false;
         return;
     }
     if (size < 0 && vt_socket_is_report(stream, errno)) {
@@ -202,8 +204,8 @@ static void receive_some(epoll_stream *self)
     }
     /* A short read has emptied the socket (epoll(7)), unless its end has been
      * announced: that comes as a read of its own. */
-    if (size > 0 && size < VT_RECEIVE_BYTES && !self->hung_up)
-        self->edge = false;
+    if (size > 0 && size < VT_RECEIVE_BYTES && !self->source.hung_up)
+        self->source.edge = false;
     int error = size < 0 ? errno : 0;
     vt_socket_deliver(stream, received, size > 0 ? (size_t)size : 0, error);
     if (stream->fd >= 0)
@@ -261,8 +263,8 @@ static vt_stream *stream_connect(vital_loop *base, const vt_address *from, const
     stream->base.connecting = true;
     if (error != 0) {
         /* Completions come later, also of what has failed at once. */
-        stream->base.error = error;
-        stream->edge = true;
+        stream->base.error = (uint16_t)error;
+        stream->source.edge = true;
         vt_list_append(&epoll_of(base)->readable, &stream->source.readable);
     }
     return &stream->base.base;
@@ -365,17 +367,17 @@ static void take_stream_event(epoll_stream *self, uint32_t events)
     if (stream->fd < 0)
         return; /* closed earlier in this batch */
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        self->edge = true;
+        self->source.edge = true;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        self->hung_up = true;
+        self->source.hung_up = true;
     if (stream->connecting) {
         vt_list_append(&loop->readable, &self->source.readable);
         return;
     }
-    if (self->blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
-        self->blocked = false;
-        if (stream->bytes.size > 0)
-            vt_list_append(&loop->base.sending, &stream->sending);
+    if (self->source.blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+        self->source.blocked = false;
+        if (stream->sends)
+            vt_list_append(&loop->base.sending, &stream->queued);
     }
     want_read(stream);
 }
@@ -383,7 +385,7 @@ static void take_stream_event(epoll_stream *self, uint32_t events)
 static void take_event(epoll_loop *loop, const struct epoll_event *event)
 {
     epoll_source *source = event->data.ptr;
-    switch (source->kind) {
+    switch ((source_kind)source->kind) {
     case WAKE: {
         uint64_t count;
         ssize_t size = read(loop->base.wake_fd, &count, sizeof count);

@@ -36,6 +36,12 @@ static vt_socket_loop *loop_of(const vt_socket_stream *stream)
 
 /* ------------------------------------------------------------------- the loop */
 
+static void start_lingering(vt_socket_loop *loop, vt_lingering *crowd, int64_t for_us)
+{
+    *crowd = (vt_lingering){.loop = loop, .for_us = for_us};
+    vt_list_init(&crowd->streams);
+}
+
 int vt_socket_loop_start(vt_socket_loop *loop, void (*read_on)(vt_socket_stream *stream),
                          void (*forget)(vt_socket_stream *stream))
 {
@@ -43,16 +49,29 @@ int vt_socket_loop_start(vt_socket_loop *loop, void (*read_on)(vt_socket_stream 
     loop->forget = forget;
     vt_list_init(&loop->sending);
     vt_list_init(&loop->starved);
-    vt_list_init(&loop->lingering);
+    start_lingering(loop, &loop->polite, LINGER_US);
+    start_lingering(loop, &loop->limbo, LIMBO_US);
     loop->network.fd = -1;
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return loop->wake_fd < 0 ? -1 : 0;
 }
 
+static vt_socket_stream *first_of(const vt_lingering *crowd)
+{
+    return VT_LIST_OWNER(crowd->streams.next, vt_socket_stream, queued);
+}
+
+static void finish_lingering(vt_lingering *crowd)
+{
+    while (crowd->count > 0)
+        vt_socket_close(first_of(crowd));
+    vt_timer_finish(&crowd->timer, &crowd->loop->base);
+}
+
 void vt_socket_loop_finish(vt_socket_loop *loop)
 {
-    while (!vt_list_empty(&loop->lingering))
-        vt_socket_close(VT_LIST_OWNER(loop->lingering.next, vt_socket_stream, lingering));
+    finish_lingering(&loop->polite);
+    finish_lingering(&loop->limbo);
     vt_timer_finish(&loop->feed, &loop->base);
     vt_resolver_destroy(loop->resolver);
     vt_network_close(&loop->network);
@@ -96,8 +115,7 @@ void vt_socket_stream_init(vt_socket_stream *stream, vt_socket_loop *loop, int f
 {
     stream->base.loop = &loop->base;
     stream->fd = fd;
-    vt_list_init(&stream->sending);
-    vt_list_init(&stream->lingering);
+    vt_list_init(&stream->queued);
 }
 
 void vt_socket_finish_connect(vt_socket_stream *stream)
@@ -122,15 +140,16 @@ void vt_socket_finish_connect(vt_socket_stream *stream)
 void vt_socket_send(vt_stream *base, vital_bytes bytes)
 {
     vt_socket_stream *stream = (vt_socket_stream *)base;
-    assert(stream->bytes.size == 0 && bytes.size > 0 && !stream->connecting);
+    assert(!stream->sends && bytes.size > 0 && !stream->connecting);
+    stream->sends = true;
     stream->bytes = bytes;
     stream->sent = 0;
-    vt_list_append(&loop_of(stream)->sending, &stream->sending);
+    vt_list_append(&loop_of(stream)->sending, &stream->queued);
 }
 
 void vt_socket_finish_send(vt_socket_stream *stream, int error)
 {
-    stream->bytes.size = 0;
+    stream->sends = false;
     stream->base.events->sent(stream->base.owner, stream->sent, error);
 }
 
@@ -146,7 +165,7 @@ bool vt_socket_starve(vt_socket_stream *stream)
     vital_loop *base = &loop->base;
     if (loop->feed.fire == NULL && vt_timer_init(&loop->feed, base, feed_starved, loop) != 0)
         return false;
-    vt_list_append(&loop->starved, &stream->sending);
+    vt_list_append(&loop->starved, &stream->queued);
     vt_timer_arm(&loop->feed, base, base->clock.now_us + STARVED_US);
     return true;
 }
@@ -158,7 +177,7 @@ bool vt_socket_is_report(vt_socket_stream *stream, int error)
     vital_evidence evidence;
     if (!vt_socket_error_is_report(error) || !vt_tcp_info_read(stream->fd, &evidence))
         return false;
-    stream->reported = error;
+    stream->reported = (uint16_t)error;
     if (stream->base.events != NULL && stream->base.events->reported != NULL)
         stream->base.events->reported(stream->base.owner, error);
     return true;
@@ -192,50 +211,75 @@ bool vt_socket_info(vt_stream *base, vital_evidence *out)
 
 void vt_socket_close(vt_socket_stream *stream)
 {
-    vt_socket_loop *loop = loop_of(stream);
     close(stream->fd);
     stream->fd = -1;
-    vt_list_remove(&stream->sending);
-    if (!vt_list_empty(&stream->lingering))
-        loop->lingering_count--;
-    vt_list_remove(&stream->lingering);
-    vt_timer_finish(&stream->linger, &loop->base);
-    loop->forget(stream);
+    vt_list_remove(&stream->queued);
+    if (stream->lingers && --stream->crowd->count == 0)
+        vt_timer_arm(&stream->crowd->timer, stream->base.loop, INT64_MAX);
+    stream->lingers = false;
+    loop_of(stream)->forget(stream);
 }
 
+/* The timer was armed for whoever was the first then. */
 static void end_linger(void *owner)
 {
-    vt_socket_close(owner);
+    vt_lingering *crowd = owner;
+    vital_loop *loop = &crowd->loop->base;
+    while (crowd->count > 0 && first_of(crowd)->until_us <= loop->clock.now_us)
+        vt_socket_close(first_of(crowd));
+    if (crowd->count > 0)
+        vt_timer_arm(&crowd->timer, loop, first_of(crowd)->until_us);
+}
+
+/* Whoever is to go next makes room for one more. */
+static void make_room(vt_socket_loop *loop)
+{
+    const vt_lingering *polite = &loop->polite, *limbo = &loop->limbo;
+    if (polite->count + limbo->count < LINGERING_MOST)
+        return;
+    bool first = limbo->count == 0 ||
+                 (polite->count > 0 && first_of(polite)->until_us <= first_of(limbo)->until_us);
+    vt_socket_close(first_of(first ? polite : limbo));
+}
+
+/* False without memory for a timer. */
+static bool linger(vt_socket_stream *stream, vt_lingering *crowd)
+{
+    vital_loop *loop = stream->base.loop;
+    if (crowd->timer.fire == NULL && vt_timer_init(&crowd->timer, loop, end_linger, crowd) != 0)
+        return false;
+    make_room(crowd->loop);
+    stream->lingers = true;
+    stream->limbo = crowd == &crowd->loop->limbo;
+    stream->paused = false;
+    stream->crowd = crowd;
+    stream->until_us = loop->clock.now_us + crowd->for_us;
+    vt_list_append(&crowd->streams, &stream->queued);
+    if (crowd->count++ == 0)
+        vt_timer_arm(&crowd->timer, loop, stream->until_us);
+    crowd->loop->read_on(stream);
+    return true;
 }
 
 void vt_socket_end(vt_stream *base, vt_stream_end how, vital_bytes farewell)
 {
     vt_socket_stream *stream = (vt_socket_stream *)base;
     vt_socket_loop *loop = loop_of(stream);
-    bool in_flight = stream->bytes.size > 0;
-    stream->bytes.size = 0;
-    vt_list_remove(&stream->sending);
+    bool in_flight = stream->sends;
+    stream->sends = false;
+    vt_list_remove(&stream->queued);
 
     bool live = !stream->connecting && !stream->ended;
     if (live && farewell.size > 0 && !in_flight) {
         ssize_t sent = send(stream->fd, farewell.data, farewell.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent; /* if it can be: that is all that is promised */
     }
-    if (how != VT_END_ABRUPT && live && shutdown(stream->fd, SHUT_WR) == 0 &&
-        vt_timer_init(&stream->linger, base->loop, end_linger, stream) == 0) {
-        stream->paused = false;
-        if (++loop->lingering_count > LINGERING_MOST)
-            vt_socket_close(VT_LIST_OWNER(loop->lingering.next, vt_socket_stream, lingering));
-        vt_list_append(&loop->lingering, &stream->lingering);
-        stream->limbo = how == VT_END_LIMBO;
-        vt_timer_arm(&stream->linger, base->loop,
-                     base->loop->clock.now_us + (stream->limbo ? LIMBO_US : LINGER_US));
-        loop->read_on(stream);
-        return;
-    }
     if (how == VT_END_ABRUPT) {
         struct linger none = {.l_onoff = 1, .l_linger = 0};
         setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    } else if (live && shutdown(stream->fd, SHUT_WR) == 0 &&
+               linger(stream, how == VT_END_LIMBO ? &loop->limbo : &loop->polite)) {
+        return;
     }
     vt_socket_close(stream);
 }

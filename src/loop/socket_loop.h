@@ -12,22 +12,42 @@
 
 enum { VT_RECEIVE_BYTES = 64 * 1024 }; /* of one stream at a time */
 
+/* There are many, and most are idle: so what excludes each other shares its place. */
 typedef struct vt_socket_stream {
     vt_stream base;
-    int fd; /* -1: closed, and soon free */
-    bool connecting;
-    bool paused;
-    bool ended;        /* the end has been delivered */
-    bool limbo;        /* what comes would be a mistake of ours */
-    int error;         /* of a connect that failed at once */
-    int reported;      /* errno that a router has reported, since anything came; 0: none */
-    vital_bytes bytes; /* being sent; size 0: nothing */
-    size_t sent;
-    vt_list sending; /* in the loop's list of that name, in `starved`, or in none */
-    vt_list lingering;
-    vt_timer linger;
-    vt_grave grave;
+    /* In one of the loop's lists, or in none: `sending` or `starved` while it has an
+     * owner, and one of those that linger when it has none any more. */
+    vt_list queued;
+    union {
+        struct { /* while `sends` */
+            vital_bytes bytes;
+            size_t sent;
+        };
+        struct { /* while `lingers` */
+            struct vt_lingering *crowd;
+            int64_t until_us;
+        };
+        vt_grave grave; /* once closed */
+    };
+    int fd;            /* -1: closed, and soon free */
+    uint16_t error;    /* of a connect that failed at once */
+    uint16_t reported; /* errno that a router has reported, since anything came; 0: none */
+    bool sends : 1;    /* bytes are being sent */
+    bool lingers : 1;
+    bool connecting : 1;
+    bool paused : 1;
+    bool ended : 1; /* the end has been delivered */
+    bool limbo : 1; /* what comes would be a mistake of ours */
 } vt_socket_stream;
+
+/* Streams without an owner, waiting for the peer's end, or for so long. */
+typedef struct vt_lingering {
+    struct vt_socket_loop *loop;
+    int64_t for_us;
+    vt_list streams; /* the first to be closed first */
+    size_t count;
+    vt_timer timer; /* set up with the first stream */
+} vt_lingering;
 
 typedef struct vt_socket_listener {
     vt_listener base;
@@ -43,11 +63,10 @@ typedef struct vt_socket_loop {
      * listener, whose descriptor has just been closed: it frees them, when it can. */
     void (*read_on)(vt_socket_stream *stream);
     void (*forget)(vt_socket_stream *stream);
-    int wake_fd;       /* an eventfd: readable once somebody wants us */
-    vt_list sending;   /* streams with a send to try */
-    vt_list starved;   /* streams with a send that the kernel had no buffer for */
-    vt_list lingering; /* streams without an owner, waiting for the peer's end */
-    size_t lingering_count;
+    int wake_fd;     /* an eventfd: readable once somebody wants us */
+    vt_list sending; /* streams with a send to try */
+    vt_list starved; /* streams with a send that the kernel had no buffer for */
+    vt_lingering polite, limbo;
     vt_timer feed;         /* of the starved */
     vt_resolver *resolver; /* NULL until the first lookup */
     vt_network network;    /* fd -1: not watched, or not to be had */

@@ -30,7 +30,7 @@ static vt_uring_loop *loop_of(const vt_uring_stream *stream)
 
 static bool holds(const vt_uring_stream *stream)
 {
-    return stream->held.size > 0 || stream->held.ended;
+    return stream->held != NULL || stream->held_end;
 }
 
 static void change(vt_uring_stream *self)
@@ -59,7 +59,7 @@ bool vt_uring_stream_put_right(vt_uring_loop *loop, vt_uring_stream *self)
 
 void vt_uring_stream_free(vt_uring_stream *stream)
 {
-    free(stream->held.bytes);
+    free(stream->held);
     free(stream);
 }
 
@@ -117,7 +117,7 @@ vt_stream *vt_uring_stream_connect(vital_loop *base, const vt_address *from, con
     if (stream == NULL)
         return NULL;
     stream->base.connecting = true;
-    stream->base.error = error;
+    stream->base.error = (uint16_t)error;
     if (error != 0) /* completions come later, also of what has failed at once */
         vt_list_append(&vt_uring_of(base)->ready, &stream->ready);
     return &stream->base.base;
@@ -142,8 +142,8 @@ void vt_uring_stream_take_poll(vt_uring_stream *self, const vt_uring_completion 
     if (completion->result & POLLERR)
         vt_socket_drain_errors(stream->fd);
     self->blocked = false;
-    if (stream->bytes.size > 0)
-        vt_list_append(&loop_of(self)->base.sending, &stream->sending);
+    if (stream->sends)
+        vt_list_append(&loop_of(self)->base.sending, &stream->queued);
 }
 
 /* -------------------------------------------------------------------- sending */
@@ -166,8 +166,8 @@ static void conclude_send(vt_uring_stream *self)
         return;
     } else if (error == EINTR || (!self->excused && vt_socket_is_report(stream, error))) {
         self->excused = true;
-        if (stream->fd >= 0 && stream->bytes.size > 0) /* who was told of it may have closed it */
-            vt_list_append(&loop_of(self)->base.sending, &stream->sending);
+        if (stream->fd >= 0 && stream->sends) /* who was told of it may have closed it */
+            vt_list_append(&loop_of(self)->base.sending, &stream->queued);
     } else {
         vt_socket_finish_send(stream, error);
     }
@@ -225,16 +225,16 @@ static void send_batch(vt_uring_loop *loop, vt_list *ready)
     vt_list leaving, *link;
     vt_list_init(&leaving);
     for (int i = 0; i < SENDS_AT_ONCE && !vt_list_empty(ready); i++) {
-        vt_socket_stream *stream = VT_LIST_OWNER(ready->next, vt_socket_stream, sending);
+        vt_socket_stream *stream = VT_LIST_OWNER(ready->next, vt_socket_stream, queued);
         if (!prepare_send(loop, (vt_uring_stream *)stream))
             ((vt_uring_stream *)stream)->outcome = -ENOBUFS;
-        vt_list_append(&leaving, &stream->sending);
+        vt_list_append(&leaving, &stream->queued);
     }
     if (!vt_uring_submit(&loop->ring))
         withdraw_sends(&loop->ring);
     note_outcomes(&loop->ring);
     while ((link = vt_list_take(&leaving)) != NULL)
-        conclude_send((vt_uring_stream *)VT_LIST_OWNER(link, vt_socket_stream, sending));
+        conclude_send((vt_uring_stream *)VT_LIST_OWNER(link, vt_socket_stream, queued));
 }
 
 void vt_uring_stream_submit(vital_loop *base)
@@ -251,40 +251,39 @@ void vt_uring_stream_submit(vital_loop *base)
 /* Without memory for what has come, that was the stream's end. */
 static void hold(vt_uring_stream *self, const uint8_t *bytes, size_t size)
 {
-    vt_uring_held *held = &self->held;
-    if (held->ended)
+    size_t had = self->held != NULL ? self->held->size : 0;
+    if (self->held_end)
         return;
-    uint8_t *more = realloc(held->bytes, held->size + size);
+    vt_uring_held *more = realloc(self->held, sizeof *more + had + size);
     if (more == NULL) {
-        held->ended = true;
-        held->error = ENOMEM;
+        self->held_end = true;
+        self->held_error = ENOMEM;
         return;
     }
-    memcpy(more + held->size, bytes, size);
-    held->bytes = more;
-    held->size += size;
+    memcpy(more->bytes + had, bytes, size);
+    more->size = had + size;
+    self->held = more;
 }
 
 static void hold_end(vt_uring_stream *self, int error)
 {
-    if (!self->held.ended)
-        self->held.error = error;
-    self->held.ended = true;
+    if (!self->held_end)
+        self->held_error = (uint16_t)error;
+    self->held_end = true;
 }
 
 /* The bytes, or after them the end. */
 static void deliver_held(vt_uring_stream *self)
 {
-    vt_uring_held held = self->held;
-    self->held.bytes = NULL;
-    self->held.size = 0;
-    if (held.size == 0) {
-        self->held.ended = false;
-        vt_socket_deliver(&self->base, loop_of(self)->base.received, 0, held.error);
+    vt_uring_held *held = self->held;
+    self->held = NULL;
+    if (held == NULL) {
+        self->held_end = false;
+        vt_socket_deliver(&self->base, loop_of(self)->base.received, 0, self->held_error);
         return;
     }
-    vt_socket_deliver(&self->base, held.bytes, held.size, 0);
-    free(held.bytes);
+    vt_socket_deliver(&self->base, held->bytes, held->size, 0);
+    free(held);
     if (self->base.fd >= 0)
         vt_uring_stream_read_on(&self->base);
 }

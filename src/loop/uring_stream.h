@@ -23,10 +23,8 @@ typedef struct vt_uring_loop {
 
 /* What has come, and waits for its owner, who has paused, or is served in his turn. */
 typedef struct vt_uring_held {
-    uint8_t *bytes; /* owned */
     size_t size;
-    bool ended; /* after these bytes */
-    int error;
+    uint8_t bytes[];
 } vt_uring_held;
 
 typedef struct vt_uring_stream {
@@ -34,10 +32,12 @@ typedef struct vt_uring_stream {
     vt_list changed; /* in the loop's list of that name, or in none; as the next */
     vt_list ready;   /* or in `parting` */
     vt_uring_lasting receive, poll;
-    bool blocked; /* the send waits for room in the kernel */
-    bool excused; /* it has failed once because of what a router said */
-    int outcome;  /* of the send that was just tried: bytes, or a negative errno */
-    vt_uring_held held;
+    bool blocked : 1;    /* the send waits for room in the kernel */
+    bool excused : 1;    /* it has failed once because of what a router said */
+    bool held_end : 1;   /* the end is held, after what else is */
+    uint16_t held_error; /* with that */
+    int outcome;         /* of the send that was just tried: bytes, or a negative errno */
+    vt_uring_held *held; /* owned; NULL: nothing is held but perhaps the end */
 } vt_uring_stream;
 
 static inline vt_uring_loop *vt_uring_of(vital_loop *loop)

@@ -32,7 +32,7 @@ static void end_stream(vital_conn *conn, vt_stream_end how, vital_bytes farewell
 
 static void forget_peer(vital_conn *conn)
 {
-    conn->peer.size = 0;
+    conn->peer.family = AF_UNSPEC;
     free(conn->peer_text);
     conn->peer_text = NULL;
 }
@@ -420,7 +420,12 @@ static const vt_transport_events TRANSPORT_EVENTS = {
 void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
 {
     vt_transport_adopt(&conn->transport, &TRANSPORT_EVENTS, conn);
-    conn->peer = *peer;
+    forget_peer(conn);
+    if (!vt_peer_note(&conn->peer, peer)) {
+        char text[VT_ADDRESS_TEXT_BYTES];
+        vt_address_text(text, peer);
+        conn->peer_text = strdup(text); /* without memory it has no name */
+    }
     vital_engine_path(engine_of(conn), vt_address_path(peer));
     vt_conn_touch(conn);
 }

@@ -42,10 +42,11 @@ struct vital_conn {
     vt_rest rest;
     vt_transport transport; /* without a stream while away */
     vt_timer timer;         /* for the engine's deadline; finished once it is gone */
+    bool told;              /* its server has said goodbye to it; the owner's */
     bool starved;           /* there was no memory to leave its rest for what must be done */
     int32_t tls_us;         /* of the opening, while at rest */
     int32_t upgrade_us;
-    vt_address peer; /* size 0: none */
+    vt_peer peer;    /* AF_UNSPEC: none */
     char *peer_text; /* owned; made when asked for */
 };
 

@@ -3,7 +3,7 @@
  */
 #include "conn.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 void vital_conn_pulse(const vital_conn *conn, vital_pulse *out)
 {
@@ -27,16 +27,15 @@ size_t vital_conn_queued(const vital_conn *conn)
 
 const char *vital_conn_peer(const vital_conn *conn)
 {
-    if (conn->peer.size == 0)
+    char text[VT_ADDRESS_TEXT_BYTES];
+    if (conn->peer.family == AF_UNSPEC)
         return "";
     if (conn->peer_text == NULL) {
         vital_conn *cache = (vital_conn *)conn; /* a text made on demand changes nothing */
-        cache->peer_text = malloc(VT_ADDRESS_TEXT_BYTES);
-        if (cache->peer_text == NULL)
-            return "";
-        vt_address_text(cache->peer_text, &conn->peer);
+        vt_peer_text(text, &conn->peer);
+        cache->peer_text = strdup(text);
     }
-    return conn->peer_text;
+    return conn->peer_text != NULL ? conn->peer_text : "";
 }
 
 const char *vital_conn_url(const vital_conn *conn)

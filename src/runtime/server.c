@@ -54,11 +54,16 @@ struct vital_server {
 
 struct member {
     vital_conn conn; /* first */
-    vital_server *server;
-    vt_list link; /* in the server's members */
-    bool told;    /* to go */
-    vt_grave grave;
+    union {
+        vt_list link;   /* in the server's members */
+        vt_grave grave; /* once it is gone */
+    };
 };
+
+static vital_server *server_of(const struct member *member)
+{
+    return VT_LIST_OWNER(member->conn.owner, vital_server, owner);
+}
 
 /* ---------------------------------------------------------------- connections */
 
@@ -70,10 +75,10 @@ static void bury_member(vt_grave *grave)
 static void member_gone(vital_conn *conn)
 {
     struct member *member = (struct member *)conn;
-    vital_server *server = member->server;
+    vital_server *server = server_of(member);
     vt_list_remove(&member->link);
     server->count--;
-    server->told -= member->told;
+    server->told -= conn->told;
     vt_conn_finish(conn);
     vt_loop_bury(server->loop, &member->grave, bury_member);
     if (server->count == 0 && server->listener == NULL)
@@ -102,7 +107,6 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
         free(member);
         return;
     }
-    member->server = server;
     member->conn.user = server->user;
     vt_list_init(&member->link);
     vt_list_append(&server->members, &member->link);
@@ -380,7 +384,7 @@ static void tell_some(void *owner)
     for (; due > 0; due--) {
         struct member *member = VT_LIST_OWNER(server->members.next, struct member, link);
         vt_list_append(&server->members, &member->link);
-        member->told = true;
+        member->conn.told = true;
         server->told++;
         vital_close(&member->conn, server->code, server->reason);
     }

@@ -200,6 +200,42 @@ static void an_unknown_family_is_said_to_be_so(void **state)
     assert_text(&address, "unknown");
 }
 
+/* ------------------------------------------------------------------------ peers */
+
+static void assert_peer(const vt_address *address, const char *want)
+{
+    char have[VT_ADDRESS_TEXT_BYTES];
+    vt_peer peer;
+    memset(have, 'x', sizeof have);
+    assert_true(vt_peer_note(&peer, address));
+    vt_peer_text(have, &peer);
+    assert_string_equal(have, want);
+}
+
+static void a_peer_is_remembered_by_its_address(void **state)
+{
+    (void)state;
+    vt_address address;
+    assert_true(vt_address_numeric(&address, "192.0.2.7", 80));
+    assert_peer(&address, "192.0.2.7:80");
+    assert_true(vt_address_numeric(&address, "2001:db8::a", 65535));
+    assert_peer(&address, "[2001:db8::a]:65535");
+    assert_true(vt_address_numeric(&address, "::ffff:192.0.2.7", 1));
+    assert_peer(&address, "192.0.2.7:1");
+    assert_int_equal(sizeof(vt_peer), 20);
+}
+
+static void a_nameless_unix_socket_is_remembered_and_a_name_is_not(void **state)
+{
+    (void)state;
+    vt_peer peer;
+    vt_address address = {.size = sizeof(sa_family_t)};
+    address.any.sa_family = AF_UNIX;
+    assert_peer(&address, "unix:");
+    assert_true(vt_address_unix(&address, "/run/x.sock"));
+    assert_false(vt_peer_note(&peer, &address));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +252,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_printed_is_not),
         cmocka_unit_test(the_same_way_leads_to_an_address_or_an_ipv6_network),
         cmocka_unit_test(an_unknown_family_is_said_to_be_so),
+        cmocka_unit_test(a_peer_is_remembered_by_its_address),
+        cmocka_unit_test(a_nameless_unix_socket_is_remembered_and_a_name_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

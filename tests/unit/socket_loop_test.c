@@ -340,8 +340,8 @@ static void who_was_given_up_and_is_heard_within_five_seconds_was_a_mistake(void
         raw_send(&peer, "here", 4);
         raw_send(&peer, "I am", 4);
         raw_close(&peer);
-        /* Its linger timer is the loop's only one. */
-        step_until(test, test->loop->wheel.size == test->loop->wheel.spare_count, "it is gone");
+        /* No other timer is armed than the one of those that linger. */
+        step_until(test, vt_wheel_next_us(&test->loop->wheel) == INT64_MAX, "it is gone");
         vital_loop_stats(test->loop, &stats);
         assert_int_equal(stats.mistakes, i);
     }
@@ -418,6 +418,31 @@ static struct rlimit allow_descriptors(rlim_t count)
         skip();
     }
     return before;
+}
+
+static void those_that_linger_end_each_in_its_time(void **state)
+{
+    live *test = *state;
+    end first, second, third;
+    raw_peer peers[3];
+    make_pair(test, &first, &peers[0], 0);
+    make_pair(test, &second, &peers[1], 0);
+    make_pair(test, &third, &peers[2], 0);
+    int open = live_descriptors();
+    int64_t began_ms = live_now_ms();
+    close_end(&first, VT_END_LIMBO);
+    close_end(&second, VT_END_POLITE);
+    step_until(test, live_now_ms() - began_ms > 500, "a while has passed");
+    close_end(&third, VT_END_POLITE);
+    step_until(test, live_descriptors() < open, "the second has ended");
+    assert_in_range(live_now_ms() - began_ms, 1900, 20000);
+    step_until(test, live_descriptors() < open - 1, "the third has ended");
+    assert_in_range(live_now_ms() - began_ms, 2400, 20000);
+    step_until(test, live_descriptors() < open - 2, "the first has ended");
+    assert_in_range(live_now_ms() - began_ms, 4900, 20000);
+    assert_int_equal(vt_wheel_next_us(&test->loop->wheel), INT64_MAX);
+    for (int i = 0; i < 3; i++)
+        raw_close(&peers[i]);
 }
 
 static void polite_ends_are_bounded_in_their_number(void **state)
@@ -924,6 +949,7 @@ int main(void)
         live_test(a_polite_end_waits_for_the_peers_but_not_for_ever),
         live_test(a_polite_end_is_over_with_the_peers_own),
         live_test(polite_ends_are_bounded_in_their_number),
+        live_test(those_that_linger_end_each_in_its_time),
         live_test(a_lingering_stream_ends_with_the_loop),
         live_test(a_stream_may_close_itself_or_another_that_is_ready_too),
         live_test(a_stream_connects_and_carries_bytes_both_ways),
