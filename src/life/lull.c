@@ -20,16 +20,16 @@ void vital_lulls_destroy(vital_lulls *lulls)
     free(lulls);
 }
 
-static uint32_t awake_s(vital_clock clock)
+static uint32_t now_s(vital_clock clock)
 {
-    return (uint32_t)((clock.now_us - clock.stalled_us) / 1000000);
+    return (uint32_t)(clock.now_us / 1000000);
 }
 
 void vt_lulls_note(vital_lulls *lulls, uint32_t path, vital_clock clock)
 {
     if (lulls == NULL || path == 0)
         return;
-    lulls->at[path % VT_LULLS] = (struct lull){path, awake_s(clock) + VT_LULLS_FOR_S};
+    lulls->at[path % VT_LULLS] = (struct lull){path, now_s(clock) + VT_LULLS_FOR_S};
 }
 
 bool vt_lulls_expected(const vital_lulls *lulls, uint32_t path, vital_clock clock)
@@ -37,5 +37,5 @@ bool vt_lulls_expected(const vital_lulls *lulls, uint32_t path, vital_clock cloc
     if (lulls == NULL || path == 0)
         return false;
     const struct lull *lull = &lulls->at[path % VT_LULLS];
-    return lull->path == path && awake_s(clock) < lull->until_s;
+    return lull->path == path && now_s(clock) < lull->until_s;
 }

@@ -21,13 +21,13 @@ enum { SIM_HOSTS = 256 };
 typedef enum sim_answer { SIM_SILENCE, SIM_RESETS, SIM_ICMP } sim_answer;
 
 typedef struct sim_host {
-    int64_t down_us;          /* its link is cut until then */
-    unsigned address;         /* counts how often it has changed */
-    int64_t nat_us;           /* its NAT forgets after this; 0: there is none */
-    sim_answer answer;        /* of that NAT, and of routers to an address that is gone */
-    int64_t bytes_per_s;      /* 0: as many as you like */
-    int64_t disturbed_us;     /* when something of the above last hurt it */
-    int64_t lull_awake_us[2]; /* by watcher: when a doubt of the path to it last ended; 0: never */
+    int64_t down_us;      /* its link is cut until then */
+    unsigned address;     /* counts how often it has changed */
+    int64_t nat_us;       /* its NAT forgets after this; 0: there is none */
+    sim_answer answer;    /* of that NAT, and of routers to an address that is gone */
+    int64_t bytes_per_s;  /* 0: as many as you like */
+    int64_t disturbed_us; /* when something of the above last hurt it */
+    int64_t lull_us[2];   /* by watcher: when a doubt of the path to it last ended; 0: never */
 } sim_host;
 
 typedef struct sim_path {

@@ -106,20 +106,21 @@ static bool ask_kernel(const sim_watched *watched, vital_evidence *out)
 /* Of both ends of a path: who calls from where says which it is. */
 static int64_t *lull_of(const sim_watched *watched)
 {
-    return &watched->path->hosts[VT_SIM_CLIENT]->lull_awake_us[watched->end];
+    return &watched->path->hosts[VT_SIM_CLIENT]->lull_us[watched->end];
 }
 
 static void note_lull(sim_watched *watched)
 {
-    *lull_of(watched) = vt_sim_awake_us(watched->life->sim);
+    *lull_of(watched) = vt_sim_now_us(watched->life->sim);
 }
 
-/* That a path came back makes its watcher more patient with it for ten minutes. */
+/* That a path came back makes its watcher more patient with it for ten minutes, by the
+ * clock of a machine that may have slept. */
 static bool is_patient(const sim_watched *watched)
 {
-    enum { FOR_US = 10 * 60 * SECOND_US };
+    const int64_t for_us = (10 + 5) * 60 * INT64_C(1000000);
     int64_t lull_us = *lull_of(watched);
-    return lull_us > 0 && vt_sim_awake_us(watched->life->sim) - lull_us < FOR_US + SECOND_US;
+    return lull_us > 0 && sim_recent(watched->life, lull_us, for_us);
 }
 
 void sim_watch_health(sim_watched *watched, vital_health health, uint64_t accepted)

@@ -47,14 +47,6 @@ static void each_lull_begins_the_ten_minutes_anew(void **state)
     assert_true(vt_lulls_expected(lulls, 7, at(1199)));
 }
 
-static void our_own_absence_does_not_count(void **state)
-{
-    (void)state;
-    vt_lulls_note(lulls, 7, at(100));
-    vital_clock later = {.now_us = 5000 * S, .stalled_us = 4800 * S};
-    assert_true(vt_lulls_expected(lulls, 7, later));
-}
-
 static void of_two_paths_in_one_place_the_later_is_remembered(void **state)
 {
     (void)state;
@@ -83,7 +75,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_noted_is_expected_for_ten_minutes),
         TEST(each_lull_begins_the_ten_minutes_anew),
-        TEST(our_own_absence_does_not_count),
         TEST(of_two_paths_in_one_place_the_later_is_remembered),
         TEST(of_no_path_and_in_no_table_nothing_is_remembered),
     };
