@@ -77,29 +77,41 @@ typedef enum serve_role {
 
 typedef enum serve_hurt { SERVE_WELL, SERVE_FROZEN, SERVE_SILENCED } serve_hurt;
 
-/* A connection as we know it. vital_user() of each is one, from the start: its
- * worker's `nobody` until it is accepted. */
+/* What a page's own connection may suffer, with --demo. */
+typedef struct serve_page {
+    char key[SERVE_KEY_BYTES + 1];
+    serve_hurt hurt;
+    int64_t hurt_until_us;
+} serve_page;
+
+/* An echo that waits for room in the queue, and reading with it. */
+typedef struct serve_kept {
+    vital_kind kind;
+    size_t size;
+    uint8_t bytes[];
+} serve_kept;
+
+/* A connection as we know it: little, since there are many. vital_user() of each is one,
+ * from the start: its worker's `nobody` until it is accepted. */
 typedef struct serve_client serve_client;
 struct serve_client {
     serve_worker *worker;
     vital_conn *conn;
-    serve_role role;
-    uint64_t id; /* from 1; 0 until it is open */
-    char peer[SERVE_PEER_BYTES];
-    int64_t open_us; /* on attend_now_us() */
-    bool doubtful;
     serve_client *previous; /* in the worker's list */
     serve_client *next;
-
-    void *echo; /* owned; what waits for room in the queue, and reading with it */
-    size_t echo_bytes;
-    vital_kind echo_kind;
-
-    char key[SERVE_KEY_BYTES + 1]; /* "" but with --demo, for a page's own */
-    serve_hurt hurt;
-    int64_t hurt_until_us;
+    uint64_t id;        /* from 1; 0 until it is open */
+    int64_t open_us;    /* on attend_now_us() */
+    serve_kept *echo;   /* owned, as the next; NULL: none */
+    serve_page *page;   /* NULL: it is no page's own, or cannot be hurt */
     serve_round *round; /* that will answer it; NULL: none */
+    uint8_t role;       /* serve_role */
+    bool doubtful;
 };
+
+static inline serve_hurt serve_hurt_of(const serve_client *client)
+{
+    return client->page != NULL ? client->page->hurt : SERVE_WELL;
+}
 
 struct serve_worker {
     serve_state *serve;

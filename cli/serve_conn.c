@@ -43,13 +43,17 @@ static void set_doubtful(serve_client *client, bool doubtful)
     client->worker->doubtful += doubtful ? 1 : UINT64_MAX;
 }
 
-/* Lower-case hexadecimal of the whole length, or nothing. */
-static void take_key(serve_client *client, const vital_request *request)
+/* Lower-case hexadecimal of the whole length, or nothing. False without memory. */
+static bool take_key(serve_client *client, const vital_request *request)
 {
     char key[SERVE_KEY_BYTES + 1];
-    if (vital_request_parameter(request, "key", key, sizeof key) &&
-        strspn(key, "0123456789abcdef") == SERVE_KEY_BYTES)
-        memcpy(client->key, key, sizeof key);
+    if (!vital_request_parameter(request, "key", key, sizeof key) ||
+        strspn(key, "0123456789abcdef") != SERVE_KEY_BYTES)
+        return true;
+    client->page = calloc(1, sizeof *client->page);
+    if (client->page != NULL)
+        memcpy(client->page->key, key, sizeof key);
+    return client->page != NULL;
 }
 
 static int on_accept(vital_conn *conn, const vital_request *request)
@@ -69,14 +73,18 @@ static int on_accept(vital_conn *conn, const vital_request *request)
     }
     serve_client *client = calloc(1, sizeof *client);
     if (client == NULL)
-        return serve_web_refuse(conn, 503, "out of memory");
+        goto fail;
     client->worker = nobody->worker;
     client->conn = conn;
-    client->role = role;
-    if (settings->demo && role == SERVE_ECHO)
-        take_key(client, request);
+    client->role = (uint8_t)role;
+    if (settings->demo && role == SERVE_ECHO && !take_key(client, request))
+        goto fail;
     vital_set_user(conn, client);
     return 0;
+
+fail:
+    free(client);
+    return serve_web_refuse(conn, 503, "out of memory");
 }
 
 static void log_open(const serve_client *client, uint64_t here)
@@ -84,17 +92,19 @@ static void log_open(const serve_client *client, uint64_t here)
     serve_state *serve = client->worker->serve;
     bool compressed = vital_conn_compressed(client->conn);
     vital_tls_facts tls;
+    if (serve->settings->quiet)
+        return;
+    const char *peer = vital_conn_peer(client->conn);
     vital_conn_tls(client->conn, &tls);
-    if (serve->settings->json && !serve->settings->quiet)
+    if (serve->settings->json)
         output_event(&serve->output,
                      json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:I}", "event", "open", "id",
-                               (json_int_t)client->id, "peer", output_text(client->peer),
-                               "compressed", (int)compressed, "tls", output_known(tls.version),
-                               "certificate", output_known(tls.peer), "connections",
-                               (json_int_t)here));
-    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s%s%s (%s)%s", client->id,
-                client->peer, tls.peer[0] != '\0' ? ", " : "", tls.peer,
-                words_count(here, "connection").text, compressed ? ", compressed" : "");
+                               (json_int_t)client->id, "peer", output_text(peer), "compressed",
+                               (int)compressed, "tls", output_known(tls.version), "certificate",
+                               output_known(tls.peer), "connections", (json_int_t)here));
+    output_note(&serve->output, OUTPUT_GOOD, "open #%" PRIu64 " %s%s%s (%s)%s", client->id, peer,
+                tls.peer[0] != '\0' ? ", " : "", tls.peer, words_count(here, "connection").text,
+                compressed ? ", compressed" : "");
 }
 
 static void on_open(vital_conn *conn, bool resumed)
@@ -104,7 +114,6 @@ static void on_open(vital_conn *conn, bool resumed)
     (void)resumed;
     client->id = atomic_fetch_add(&serve->last_id, 1) + 1;
     client->open_us = attend_now_us();
-    snprintf(client->peer, sizeof client->peer, "%s", vital_conn_peer(conn));
     enlist(client);
     log_open(client, atomic_fetch_add(&serve->here, 1) + 1);
     if (client->role == SERVE_FEED)
@@ -132,12 +141,13 @@ static void on_health(vital_conn *conn, vital_health health, const vital_pulse *
 static bool keep_echo(serve_client *client, vital_kind kind, vital_bytes message)
 {
     free(client->echo);
-    client->echo = malloc(message.size + 1);
+    client->echo = malloc(sizeof *client->echo + message.size);
     if (client->echo == NULL)
         return false;
-    memcpy(client->echo, message.data, message.size);
-    client->echo_bytes = message.size;
-    client->echo_kind = kind;
+    client->echo->kind = kind;
+    client->echo->size = message.size;
+    if (message.size > 0)
+        memcpy(client->echo->bytes, message.data, message.size);
     return true;
 }
 
@@ -171,11 +181,11 @@ static void on_message(vital_conn *conn, vital_kind kind, vital_bytes message)
 static void on_drain(vital_conn *conn)
 {
     serve_client *client = vital_user(conn);
-    void *kept = client->echo;
+    serve_kept *kept = client->echo;
     client->echo = NULL;
-    vital_pause(conn, client->hurt != SERVE_WELL);
+    vital_pause(conn, serve_hurt_of(client) != SERVE_WELL);
     if (kept != NULL)
-        echo(client, client->echo_kind, (vital_bytes){kept, client->echo_bytes});
+        echo(client, kept->kind, (vital_bytes){kept->bytes, kept->size});
     free(kept);
 }
 
@@ -190,13 +200,14 @@ static bool is_news(const serve_client *client, const vital_verdict *verdict)
 static void log_close(const serve_client *client, const vital_verdict *verdict)
 {
     serve_state *serve = client->worker->serve;
-    if (!is_news(client, verdict))
+    if (serve->settings->quiet || !is_news(client, verdict))
         return;
-    if (serve->settings->json && !serve->settings->quiet) {
+    const char *peer = client->id > 0 ? vital_conn_peer(client->conn) : "";
+    if (serve->settings->json) {
         json_t *event = output_verdict(verdict);
         if (event != NULL && client->id > 0) {
             json_object_set_new(event, "id", json_integer((json_int_t)client->id));
-            json_object_set_new(event, "peer", output_text(client->peer));
+            json_object_set_new(event, "peer", output_text(peer));
         }
         output_event(&serve->output, event);
     }
@@ -207,7 +218,7 @@ static void log_close(const serve_client *client, const vital_verdict *verdict)
         output_note(&serve->output, tone, "not opened: %s: %s", cause, verdict->text);
     else
         output_note(&serve->output, tone, "close #%" PRIu64 " %s after %s: %s: %s", client->id,
-                    client->peer, words_span(verdict->open_ms).text, cause, verdict->text);
+                    peer, words_span(verdict->open_ms).text, cause, verdict->text);
 }
 
 static void on_close(vital_conn *conn, const vital_verdict *verdict)
@@ -227,6 +238,7 @@ static void on_close(vital_conn *conn, const vital_verdict *verdict)
     if (client->round != NULL)
         client->round->asker = NULL;
     free(client->echo);
+    free(client->page);
     free(client);
 }
 

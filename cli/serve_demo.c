@@ -40,9 +40,11 @@ typedef struct order {
 
 static void set_hurt(serve_client *client, serve_hurt hurt, int64_t ms)
 {
-    bool was_hurt = client->hurt != SERVE_WELL, is_hurt = hurt != SERVE_WELL;
-    client->hurt = hurt;
-    client->hurt_until_us = attend_now_us() + ms * 1000;
+    bool was_hurt = serve_hurt_of(client) != SERVE_WELL, is_hurt = hurt != SERVE_WELL;
+    if (client->page == NULL)
+        return;
+    client->page->hurt = hurt;
+    client->page->hurt_until_us = attend_now_us() + ms * 1000;
     if (was_hurt == is_hurt)
         return;
     client->worker->hurt += is_hurt ? 1 : UINT64_MAX;
@@ -69,7 +71,7 @@ static void hurt(serve_client *client, deed what, int64_t ms)
         serve_wake(client->worker->serve);
         break;
     case RELEASE:
-        if (client->hurt == SERVE_FROZEN)
+        if (serve_hurt_of(client) == SERVE_FROZEN)
             release_client(client);
         break;
     case CUT:
@@ -92,9 +94,9 @@ static void end_hurts(void *arg)
     if (worker->hurt == 0)
         return;
     for (serve_client *client = worker->open[SERVE_ECHO]; client != NULL; client = client->next) {
-        if (client->hurt == SERVE_WELL || now_us < client->hurt_until_us)
+        if (serve_hurt_of(client) == SERVE_WELL || now_us < client->page->hurt_until_us)
             continue;
-        if (client->hurt == SERVE_FROZEN)
+        if (serve_hurt_of(client) == SERVE_FROZEN)
             release_client(client);
         else
             vital_cut(client->conn);
@@ -126,7 +128,7 @@ static void obey(serve_round *round, serve_worker *worker)
 {
     order *given = (order *)round;
     for (serve_client *client = worker->open[SERVE_ECHO]; client != NULL; client = client->next) {
-        if (!vital_secret_matches(client->key, given->key))
+        if (client->page == NULL || !vital_secret_matches(client->page->key, given->key))
             continue;
         given->found[worker->number] = true;
         hurt(client, given->what, given->ms);

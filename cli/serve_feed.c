@@ -6,6 +6,7 @@
  */
 #include "serve.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +63,9 @@ static void fill_row(row *out, const serve_client *client)
         .open_us = client->open_us,
         .queued = vital_conn_queued(client->conn),
         .doubtful = client->doubtful,
-        .hurt = client->hurt,
+        .hurt = serve_hurt_of(client),
     };
-    memcpy(out->peer, client->peer, sizeof out->peer);
+    snprintf(out->peer, sizeof out->peer, "%s", vital_conn_peer(client->conn));
     vital_conn_pulse(client->conn, &out->pulse);
 }
 
