@@ -410,11 +410,9 @@ static void on_reported(void *owner, int error)
 }
 
 static const vt_transport_events TRANSPORT_EVENTS = {
+    .bytes = {.received = on_received, .sent = on_sent, .reported = on_reported},
     .secured = on_secured,
-    .received = on_received,
-    .sent = on_sent,
     .failed = on_failed,
-    .reported = on_reported,
 };
 
 void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
@@ -428,6 +426,11 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
     }
     vital_engine_path(engine_of(conn), vt_address_path(peer));
     vt_conn_touch(conn);
+}
+
+int vt_conn_secure(vital_conn *conn, vt_tls_policy *policy)
+{
+    return vt_transport_secure(&conn->transport, policy, &TRANSPORT_EVENTS, conn);
 }
 
 /* ----------------------------------------------------------------- life cycle */

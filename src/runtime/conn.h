@@ -57,6 +57,9 @@ void vt_conn_finish(vital_conn *conn); /* accepts zeroed; ends the stream abrupt
 /* Its transport, which has been started, is the engine's from now on. */
 void vt_conn_adopt(vital_conn *conn, const vt_address *peer);
 
+/* A server's, after that: it speaks TLS. 0 or VITAL_ENOMEM. */
+int vt_conn_secure(vital_conn *conn, vt_tls_policy *policy);
+
 /* A phase of the opening ends, and the next begins: how long it took. */
 int64_t vt_conn_phase_us(vital_conn *conn);
 

@@ -40,6 +40,8 @@ static void fail_for_memory(vt_passage *passage)
 
 /* ----------------------------------------------------------------------- steps */
 
+static const vt_transport_events EVENTS;
+
 static void go_through(vt_passage *passage)
 {
     let_go(passage);
@@ -48,7 +50,7 @@ static void go_through(vt_passage *passage)
 
 static void secure(vt_passage *passage, vt_tls_policy *policy)
 {
-    if (vt_transport_secure(passage->transport, policy) != 0)
+    if (vt_transport_secure(passage->transport, policy, &EVENTS, passage) != 0)
         fail_for_memory(passage);
 }
 
@@ -159,9 +161,8 @@ static void on_failed(void *owner, const vital_failure *failure)
 }
 
 static const vt_transport_events EVENTS = {
+    .bytes = {.received = on_received, .sent = on_sent},
     .secured = on_secured,
-    .received = on_received,
-    .sent = on_sent,
     .failed = on_failed,
 };
 

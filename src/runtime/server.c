@@ -99,10 +99,9 @@ static void accepted(void *owner, vt_stream *stream, const vt_address *peer)
         free(member);
         goto refuse;
     }
-    vt_transport_start(&member->conn.transport, stream, NULL, NULL);
+    member->conn.transport.stream = stream;
     vt_conn_adopt(&member->conn, peer);
-    if (server->tls_policy != NULL &&
-        vt_transport_secure(&member->conn.transport, server->tls_policy) != 0) {
+    if (server->tls_policy != NULL && vt_conn_secure(&member->conn, server->tls_policy) != 0) {
         vt_conn_finish(&member->conn);
         free(member);
         return;

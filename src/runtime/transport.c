@@ -1,6 +1,6 @@
 /*
- * Without TLS this hands through. With it, bytes climb and descend the layers, of
- * which the first is next to the stream:
+ * Without TLS the stream and its owner speak to each other directly. With it, bytes climb and
+ * descend the layers, of which the first is next to the stream:
  *
  *      plain bytes in      plain bytes out
  *            |                   ^
@@ -29,6 +29,9 @@ struct mark {
 };
 
 struct vt_secrecy {
+    vt_transport *transport; /* whose it is */
+    const vt_transport_events *events;
+    void *owner;
     vt_tls *layers[VT_TRANSPORT_LAYERS]; /* owned */
     size_t count;
     vital_bytes plain;  /* what the owner sends; size 0: nothing */
@@ -61,28 +64,28 @@ static void leave(struct vt_secrecy *secrecy)
 
 /* --------------------------------------------------------------------- ending */
 
-static void tell_failure(vt_transport *transport, const vital_failure *failure)
+static void tell_failure(struct vt_secrecy *secrecy, const vital_failure *failure)
 {
-    if (transport->secrecy->told)
+    if (secrecy->told)
         return;
-    transport->secrecy->told = true;
-    transport->events->failed(transport->owner, failure);
+    secrecy->told = true;
+    secrecy->events->failed(secrecy->owner, failure);
 }
 
-static void tell_end(vt_transport *transport, int error)
+static void tell_end(struct vt_secrecy *secrecy, int error)
 {
-    if (transport->secrecy->told)
+    if (secrecy->told)
         return;
-    transport->secrecy->told = true;
-    transport->events->received(transport->owner, NULL, 0, error);
+    secrecy->told = true;
+    secrecy->events->bytes.received(secrecy->owner, NULL, 0, error);
 }
 
 /* The bytes end beneath this layer, and nobody has announced it. */
-static void cut(vt_transport *transport, size_t layer)
+static void cut(struct vt_secrecy *secrecy, size_t layer)
 {
-    vt_tls *tls = transport->secrecy->layers[layer];
+    vt_tls *tls = secrecy->layers[layer];
     vt_tls_cut(tls);
-    tell_failure(transport, vt_tls_failure(tls));
+    tell_failure(secrecy, vt_tls_failure(tls));
 }
 
 /* -------------------------------------------------------------------- sending */
@@ -125,10 +128,9 @@ static bool encrypt(struct vt_secrecy *secrecy)
 
 /* Lets leave what can. A layer that has no memory for it stops here, and says so
  * when it is read; or the next beat, which cannot leave, finds out. */
-static void pump(vt_transport *transport)
+static void pump(struct vt_secrecy *secrecy)
 {
-    struct vt_secrecy *secrecy = transport->secrecy;
-    if (secrecy == NULL || transport->stream == NULL || secrecy->flight != NULL)
+    if (secrecy->flight != NULL)
         return;
     descend(secrecy); /* what TLS has to say itself */
     encrypt(secrecy);
@@ -136,17 +138,13 @@ static void pump(vt_transport *transport)
     secrecy->flight = vt_tls_take(secrecy->layers[0], &size);
     secrecy->flight_bytes = size;
     if (size > 0)
-        vt_stream_send(transport->stream, (vital_bytes){secrecy->flight, size});
+        vt_stream_send(secrecy->transport->stream, (vital_bytes){secrecy->flight, size});
 }
 
 static void on_sent(void *owner, size_t size, int error)
 {
-    vt_transport *transport = owner;
-    struct vt_secrecy *secrecy = transport->secrecy;
-    if (secrecy == NULL) {
-        transport->events->sent(transport->owner, size, error);
-        return;
-    }
+    struct vt_secrecy *secrecy = owner;
+    vt_transport *transport = secrecy->transport;
     free(secrecy->flight);
     secrecy->flight = NULL;
     for (size_t i = 0; i < secrecy->marked && secrecy->marks[i].flight <= size; i++)
@@ -155,10 +153,10 @@ static void on_sent(void *owner, size_t size, int error)
     size_t left = secrecy->plain_left;
     if (secrecy->plain.size > 0 && (error != 0 || left == secrecy->plain.size)) {
         secrecy->plain.size = 0;
-        transport->events->sent(transport->owner, left, error);
+        secrecy->events->bytes.sent(secrecy->owner, left, error);
     }
-    if (error == 0)
-        pump(transport);
+    if (error == 0 && transport->secrecy == secrecy) /* who was told may have ended it */
+        pump(secrecy);
 }
 
 void vt_transport_send(vt_transport *transport, vital_bytes bytes)
@@ -171,15 +169,14 @@ void vt_transport_send(vt_transport *transport, vital_bytes bytes)
     assert(secrecy->plain.size == 0 && bytes.size > 0 && vt_transport_ready(transport));
     secrecy->plain = bytes;
     secrecy->plain_taken = secrecy->plain_left = 0;
-    pump(transport);
+    pump(secrecy);
 }
 
 /* ------------------------------------------------------------------ receiving */
 
 /* False: there is no use in going on. */
-static bool climb(vt_transport *transport, size_t layer, const uint8_t *bytes, size_t size)
+static bool climb(struct vt_secrecy *secrecy, size_t layer, const uint8_t *bytes, size_t size)
 {
-    struct vt_secrecy *secrecy = transport->secrecy;
     vt_tls *tls = secrecy->layers[layer];
     uint8_t plain[VT_TLS_RECORD_BYTES];
     size_t got;
@@ -191,22 +188,22 @@ static bool climb(vt_transport *transport, size_t layer, const uint8_t *bytes, s
         case VT_TLS_MORE:
             return true;
         case VT_TLS_SECURED:
-            transport->events->secured(transport->owner);
+            secrecy->events->secured(secrecy->owner);
             break;
         case VT_TLS_DATA:
             if (top)
-                transport->events->received(transport->owner, plain, got, 0);
+                secrecy->events->bytes.received(secrecy->owner, plain, got, 0);
             else
-                climb(transport, layer + 1, plain, got);
+                climb(secrecy, layer + 1, plain, got);
             break;
         case VT_TLS_ENDED:
             if (top)
-                tell_end(transport, 0);
+                tell_end(secrecy, 0);
             else
-                cut(transport, layer + 1);
+                cut(secrecy, layer + 1);
             return false;
         case VT_TLS_FAILED:
-            tell_failure(transport, vt_tls_failure(tls));
+            tell_failure(secrecy, vt_tls_failure(tls));
             return false;
         }
         if (secrecy->dead || secrecy->told)
@@ -216,42 +213,31 @@ static bool climb(vt_transport *transport, size_t layer, const uint8_t *bytes, s
 
 static void on_received(void *owner, uint8_t *data, size_t size, int error)
 {
-    vt_transport *transport = owner;
-    struct vt_secrecy *secrecy = transport->secrecy;
-    if (secrecy == NULL) {
-        transport->events->received(transport->owner, data, size, error);
-        return;
-    }
+    struct vt_secrecy *secrecy = owner;
     if (secrecy->told)
         return; /* what follows the end of TLS is nobody's */
     secrecy->reading = true;
     if (size > 0)
-        climb(transport, 0, data, size);
+        climb(secrecy, 0, data, size);
     else if (error != 0)
-        tell_end(transport, error);
+        tell_end(secrecy, error);
     else
-        cut(transport, 0);
+        cut(secrecy, 0);
     secrecy->reading = false;
     if (secrecy->dead)
         destroy(secrecy);
     else if (!secrecy->told) /* else it waits for the end, which says it */
-        pump(transport);
-}
-
-static void on_connected(void *owner, int error)
-{
-    (void)owner, (void)error; /* only streams that are connected are taken over */
+        pump(secrecy);
 }
 
 static void on_reported(void *owner, int error)
 {
-    vt_transport *transport = owner;
-    if (transport->events->reported != NULL)
-        transport->events->reported(transport->owner, error);
+    const struct vt_secrecy *secrecy = owner;
+    if (secrecy->events->bytes.reported != NULL)
+        secrecy->events->bytes.reported(secrecy->owner, error);
 }
 
 static const vt_stream_events STREAM_EVENTS = {
-    .connected = on_connected,
     .received = on_received,
     .sent = on_sent,
     .reported = on_reported,
@@ -272,17 +258,23 @@ void vt_transport_pause(vt_transport *transport, bool pause)
 void vt_transport_start(vt_transport *transport, vt_stream *stream,
                         const vt_transport_events *events, void *owner)
 {
-    *transport = (vt_transport){.stream = stream, .events = events, .owner = owner};
-    vt_stream_adopt(stream, &STREAM_EVENTS, transport);
+    *transport = (vt_transport){.stream = stream};
+    vt_stream_adopt(stream, &events->bytes, owner);
 }
 
 void vt_transport_adopt(vt_transport *transport, const vt_transport_events *events, void *owner)
 {
-    transport->events = events;
-    transport->owner = owner;
+    struct vt_secrecy *secrecy = transport->secrecy;
+    if (secrecy == NULL) {
+        vt_stream_adopt(transport->stream, &events->bytes, owner);
+        return;
+    }
+    secrecy->events = events;
+    secrecy->owner = owner;
 }
 
-int vt_transport_secure(vt_transport *transport, vt_tls_policy *policy)
+int vt_transport_secure(vt_transport *transport, vt_tls_policy *policy,
+                        const vt_transport_events *events, void *owner)
 {
     uint8_t nothing[VT_TLS_RECORD_BYTES];
     size_t none;
@@ -298,9 +290,13 @@ int vt_transport_secure(vt_transport *transport, vt_tls_policy *policy)
     }
     assert(secrecy->count < VT_TRANSPORT_LAYERS && secrecy->plain.size == 0);
     transport->secrecy = secrecy;
+    secrecy->transport = transport;
+    secrecy->events = events;
+    secrecy->owner = owner;
+    vt_stream_adopt(transport->stream, &STREAM_EVENTS, secrecy);
     secrecy->layers[secrecy->count++] = tls;
     vt_tls_read(tls, nothing, &none); /* a client speaks first */
-    pump(transport);
+    pump(secrecy);
     return 0;
 }
 

@@ -17,20 +17,17 @@
 enum { VT_TRANSPORT_LAYERS = 2 };
 
 typedef struct vt_transport_events {
+    /* In plain the stream's own. `connected` is never called. */
+    vt_stream_events bytes;
     /* The TLS that was put on last is up, and the peer is proven. */
     void (*secured)(void *owner);
-    void (*received)(void *owner, uint8_t *data, size_t size, int error);
-    void (*sent)(void *owner, size_t size, int error);
-    /* The end, in place of `received`: TLS knows more about it. Borrowed. */
+    /* The end, in place of bytes.received: TLS knows more about it. Borrowed. */
     void (*failed)(void *owner, const vital_failure *failure);
-    void (*reported)(void *owner, int error); /* NULL: nobody wants to know */
 } vt_transport_events;
 
-/* Embedded in its owner; zeroed is a good start. */
+/* Embedded in its owner, and stays in its place; zeroed is a good start. */
 typedef struct vt_transport {
-    vt_stream *stream; /* NULL: none */
-    const vt_transport_events *events;
-    void *owner;
+    vt_stream *stream;          /* NULL: none */
     struct vt_secrecy *secrecy; /* owned; NULL: in plain */
 } vt_transport;
 
@@ -41,8 +38,10 @@ void vt_transport_start(vt_transport *transport, vt_stream *stream,
 void vt_transport_adopt(vt_transport *transport, const vt_transport_events *events, void *owner);
 
 /* Puts TLS on what is there, at most VT_TRANSPORT_LAYERS times: it begins to shake
- * hands. Not while a send is under way. 0 or VITAL_ENOMEM, which changes nothing. */
-int vt_transport_secure(vt_transport *transport, vt_tls_policy *policy);
+ * hands. Not while a send is under way. That one hears of it from now on. 0 or
+ * VITAL_ENOMEM, which changes nothing. */
+int vt_transport_secure(vt_transport *transport, vt_tls_policy *policy,
+                        const vt_transport_events *events, void *owner);
 
 /* Whether what is sent would leave: all TLS that there is is up. */
 bool vt_transport_ready(const vt_transport *transport);

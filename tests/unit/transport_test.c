@@ -87,9 +87,8 @@ static void on_failed(void *owner, const vital_failure *failure)
 }
 
 static const vt_transport_events EVENTS = {
+    .bytes = {.received = on_received, .sent = on_sent},
     .secured = on_secured,
-    .received = on_received,
-    .sent = on_sent,
     .failed = on_failed,
 };
 
@@ -150,8 +149,11 @@ static void start_both(fixture *it)
 static void secure_both(fixture *it, size_t piece)
 {
     int before = it->client.secured;
-    assert_int_equal(vt_transport_secure(&it->client.transport, it->client_policy), 0);
-    assert_int_equal(vt_transport_secure(&it->server_end.transport, it->server_policy), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->client.transport, it->client_policy, &EVENTS, &it->client), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->server_end.transport, it->server_policy, &EVENTS, &it->server_end),
+        0);
     assert_false(vt_transport_ready(&it->client.transport));
     talk(it, piece);
     assert_int_equal(it->client.secured, before + 1);
@@ -386,7 +388,9 @@ static void an_end_in_the_middle_of_a_flight_or_a_handshake_adds_nothing(void **
     assert_int_equal(it->client.stream.farewell_bytes, 0);
 
     start_both(it);
-    assert_int_equal(vt_transport_secure(&it->server_end.transport, it->server_policy), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->server_end.transport, it->server_policy, &EVENTS, &it->server_end),
+        0);
     vt_transport_end(&it->server_end.transport, VT_END_POLITE, vital_text("farewell"));
     assert_int_equal(it->server_end.stream.farewell_bytes, 0);
 }
@@ -416,7 +420,8 @@ static void a_proxy_that_ends_its_tls_cuts_the_one_inside(void **state)
     fixture *it = *state;
     /* The other end knows of the outer layer only, as a proxy does. */
     secure_both(it, PLENTY);
-    assert_int_equal(vt_transport_secure(&it->client.transport, it->client_policy), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->client.transport, it->client_policy, &EVENTS, &it->client), 0);
     vt_transport_end(&it->server_end.transport, VT_END_POLITE, (vital_bytes){NULL, 0});
     hear(&it->client, it->server_end.stream.farewell, it->server_end.stream.farewell_bytes);
     assert_int_equal(it->client.failures, 1);
@@ -432,8 +437,10 @@ static void what_tls_has_against_the_peer_is_said_at_the_end(void **state)
     const vt_tls_setup trusting_nobody = {
         .options = &(vital_tls){0}, .host = "localhost", .peer = "server"};
     assert_int_equal(vt_tls_policy_create(&stranger, &trusting_nobody, problem), 0);
-    assert_int_equal(vt_transport_secure(&it->client.transport, stranger), 0);
-    assert_int_equal(vt_transport_secure(&it->server_end.transport, it->server_policy), 0);
+    assert_int_equal(vt_transport_secure(&it->client.transport, stranger, &EVENTS, &it->client), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->server_end.transport, it->server_policy, &EVENTS, &it->server_end),
+        0);
     talk(it, PLENTY);
     assert_int_equal(it->client.failures, 1);
     assert_int_equal(it->client.failure.cause, VITAL_UNTRUSTED);
@@ -476,8 +483,11 @@ static void ending_it_inside_any_callback_is_fine(void **state)
     }
     start_both(it);
     it->client.quit = true; /* in `secured` */
-    assert_int_equal(vt_transport_secure(&it->client.transport, it->client_policy), 0);
-    assert_int_equal(vt_transport_secure(&it->server_end.transport, it->server_policy), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->client.transport, it->client_policy, &EVENTS, &it->client), 0);
+    assert_int_equal(
+        vt_transport_secure(&it->server_end.transport, it->server_policy, &EVENTS, &it->server_end),
+        0);
     talk(it, PLENTY);
     assert_true(it->client.stream.closed);
 }
