@@ -82,13 +82,6 @@ static bool heart_fits(const vt_heartbeat *heart)
            heart->beats_answered <= UINT32_MAX;
 }
 
-/* When the budget is whole; it is as good if that was before now. */
-static int64_t control_after_us(const vital_engine *engine)
-{
-    int64_t after = engine->control.whole_us - engine->heart.heard_us;
-    return after > 0 ? after : 0;
-}
-
 /* From 1; 0: it is none of the policy's. */
 static size_t number_of(const vital_policy *policy, const char *subprotocol)
 {
@@ -100,18 +93,19 @@ static size_t number_of(const vital_policy *policy, const char *subprotocol)
     return 0;
 }
 
-static bool engine_fits(const vital_engine *engine)
+/* A budget of control frames that is whole needs no memory. */
+static bool engine_fits(const vital_engine *engine, int64_t now_us)
 {
-    return heart_fits(&engine->heart) && control_after_us(engine) <= UINT32_MAX &&
+    return heart_fits(&engine->heart) && engine->control.whole_us <= now_us &&
            engine->control.spare >= 0 && engine->control.spare <= UINT16_MAX &&
            engine->outbox.written <= UINT32_MAX &&
            number_of(engine->policy, engine->subprotocol) <= UINT8_MAX;
 }
 
-bool vt_rest_fold(vt_rest *out, vital_engine *engine)
+bool vt_rest_fold(vt_rest *out, vital_engine *engine, int64_t now_us)
 {
     const vt_heartbeat *heart = &engine->heart;
-    if (!engine_rests(engine) || !engine_fits(engine))
+    if (!engine_rests(engine) || !engine_fits(engine, now_us))
         return false;
     *out = (vt_rest){
         .heard_us = heart->heard_us,
@@ -129,8 +123,6 @@ bool vt_rest_fold(vt_rest *out, vital_engine *engine)
         .rttvar_us = (int32_t)heart->rttvar_us,
         .beats_sent = (uint32_t)heart->beats_sent,
         .beats_answered = (uint32_t)heart->beats_answered,
-        .path = engine->party.path,
-        .control_after_us = (uint32_t)control_after_us(engine),
         .written = (uint32_t)engine->outbox.written,
         .confirmed = (uint32_t)engine->confirmed,
         .spare = (uint16_t)engine->control.spare,
@@ -170,16 +162,16 @@ static void unfold_heart(const vt_rest *rest, vt_heartbeat *out)
 }
 
 /* As the breaker knows it. */
-static vt_party party_of(const vt_rest *rest, const vital_policy *policy)
+static vt_party party_of(const vital_policy *policy, uint32_t path)
 {
     return (vt_party){
-        .path = rest->path,
+        .path = path,
         .standing = policy->breaker != NULL ? VT_STANDS_WELL : VT_STANDS_AWAY,
     };
 }
 
 void vt_rest_unfold(const vt_rest *rest, vital_engine *blank, const vital_policy *policy,
-                    vital_entropy entropy)
+                    vital_entropy entropy, uint32_t path)
 {
     assert(blank->policy == NULL);
     vt_engine_set_up(blank, policy, entropy);
@@ -187,8 +179,7 @@ void vt_rest_unfold(const vt_rest *rest, vital_engine *blank, const vital_policy
     blank->opened_us = rest->opened_us;
     unfold_heart(rest, &blank->heart);
     blank->unsure = rest->unsure;
-    blank->party = party_of(rest, policy);
-    blank->control.whole_us = rest->heard_us + rest->control_after_us;
+    blank->party = party_of(policy, path);
     blank->control.spare = rest->spare;
     blank->outbox.accepted = blank->outbox.written = rest->written;
     blank->confirmed = rest->confirmed;
@@ -210,9 +201,9 @@ const char *vt_rest_subprotocol(const vt_rest *rest, const vital_policy *policy)
     return rest->subprotocol > 0 ? policy->subprotocols[rest->subprotocol - 1] : "";
 }
 
-void vt_rest_finish(const vt_rest *rest, const vital_policy *policy)
+void vt_rest_finish(const vital_policy *policy, uint32_t path)
 {
-    vt_party party = party_of(rest, policy);
+    vt_party party = party_of(policy, path);
     vt_stats_abandoned(policy->stats);
     vt_breaker_stand(policy->breaker, &party, VT_STANDS_AWAY);
 }

@@ -32,9 +32,7 @@ typedef struct vt_rest {
     int32_t rttvar_us;
     uint32_t beats_sent;
     uint32_t beats_answered;
-    uint32_t path;
-    uint32_t control_after_us; /* when the budget of control frames is whole */
-    uint32_t written;          /* messages, since the beginning */
+    uint32_t written; /* messages, since the beginning */
     uint32_t confirmed;
     uint16_t spare;      /* control frames */
     uint8_t subprotocol; /* of the policy's, from 1; 0: none */
@@ -52,15 +50,15 @@ int vt_engine_begin(vital_engine *blank, const vital_policy *policy, vital_entro
 
 /* False, and nothing has happened, if the engine is not at rest, or if a number does not
  * fit. */
-bool vt_rest_fold(vt_rest *out, vital_engine *engine);
-/* With the policy that the folded one had. */
+bool vt_rest_fold(vt_rest *out, vital_engine *engine, int64_t now_us);
+/* With the policy and the path (vital_engine_path) that the folded one had. */
 void vt_rest_unfold(const vt_rest *rest, vital_engine *blank, const vital_policy *policy,
-                    vital_entropy entropy);
+                    vital_entropy entropy, uint32_t path);
 
 /* What may be asked of it without unfolding: as the namesakes in engine.h. */
 void vt_rest_pulse(const vt_rest *rest, vital_clock clock, vital_pulse *out);
 const char *vt_rest_subprotocol(const vt_rest *rest, const vital_policy *policy);
-/* As vital_engine_destroy(). */
-void vt_rest_finish(const vt_rest *rest, const vital_policy *policy);
+/* As vital_engine_destroy(), of any that rests. */
+void vt_rest_finish(const vital_policy *policy, uint32_t path);
 
 #endif

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* RFC 4291 2.5.5.2 */
+static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff};
+
 static const size_t unix_prefix_bytes = offsetof(struct sockaddr_un, sun_path);
 
 static void unix_text(char out[VT_ADDRESS_TEXT_BYTES], const vt_address *address)
@@ -108,28 +111,14 @@ static uint32_t hash(const void *bytes, size_t size)
     return sum ^ sum >> 16;
 }
 
-uint32_t vt_address_path(const vt_address *address)
-{
-    enum { NETWORK_BYTES = 8 };
-    const struct in6_addr *six = &address->in6.sin6_addr;
-    if (address->any.sa_family == AF_INET)
-        return hash(&address->in.sin_addr, sizeof address->in.sin_addr);
-    if (address->any.sa_family != AF_INET6)
-        return 0;
-    if (IN6_IS_ADDR_V4MAPPED(six))
-        return hash(&six->s6_addr[12], sizeof address->in.sin_addr);
-    return hash(six->s6_addr, NETWORK_BYTES);
-}
-
 bool vt_peer_note(vt_peer *out, const vt_address *address)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     sa_family_t family = address->size >= sizeof family ? address->any.sa_family : AF_UNSPEC;
     *out = (vt_peer){.family = family == AF_INET ? AF_INET6 : family};
     switch (family) {
     case AF_INET:
-        memcpy(out->ip, mapped, sizeof mapped);
-        memcpy(out->ip + sizeof mapped, &address->in.sin_addr, sizeof address->in.sin_addr);
+        memcpy(out->ip, MAPPED, sizeof MAPPED);
+        memcpy(out->ip + sizeof MAPPED, &address->in.sin_addr, sizeof address->in.sin_addr);
         out->port = address->in.sin_port;
         break;
     case AF_INET6:
@@ -152,4 +141,14 @@ void vt_peer_text(char out[VT_ADDRESS_TEXT_BYTES], const vt_peer *peer)
         address.size = sizeof address.in6;
     }
     vt_address_text(out, &address);
+}
+
+uint32_t vt_peer_path(const vt_peer *peer)
+{
+    enum { NETWORK_BYTES = 8 };
+    if (peer->family != AF_INET6)
+        return 0;
+    if (memcmp(peer->ip, MAPPED, sizeof MAPPED) == 0)
+        return hash(peer->ip + sizeof MAPPED, sizeof peer->ip - sizeof MAPPED);
+    return hash(peer->ip, NETWORK_BYTES);
 }

@@ -50,10 +50,6 @@ bool vt_address_numeric(vt_address *out, const char *host, uint16_t port);
 /* False if the path is empty or does not fit. "@name" is abstract (unix(7)). */
 bool vt_address_unix(vt_address *out, const char *path);
 
-/* A number that those share to whom the same way leads: of an IPv4 address, of an IPv6
- * network (its first 64 bits), and one for all that is on this machine. */
-uint32_t vt_address_path(const vt_address *address);
-
 /* Another end's address, to be remembered in little memory: an IPv4 one as mapped into
  * IPv6. Of a Unix socket's only whether it has a name. */
 typedef struct vt_peer {
@@ -65,6 +61,10 @@ typedef struct vt_peer {
 /* False if it has a name that is not kept: its text is to be asked for now. */
 bool vt_peer_note(vt_peer *out, const vt_address *address);
 void vt_peer_text(char out[VT_ADDRESS_TEXT_BYTES], const vt_peer *peer);
+
+/* A number that those share to whom the same way leads: of an IPv4 address, of an IPv6
+ * network (its first 64 bits), and one for all that is on this machine. */
+uint32_t vt_peer_path(const vt_peer *peer);
 
 /* ------------------------------------------------------------------ streams */
 

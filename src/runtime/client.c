@@ -32,7 +32,6 @@ struct client {
     vt_address address; /* that was reached */
     vt_address from;    /* ours; of size 0: as the system picks */
     vt_resident resident;
-    vt_grave grave;
 };
 
 static struct client *client_of(vital_conn *conn)
@@ -192,7 +191,7 @@ static void free_client(struct client *client)
 
 static void bury(vt_grave *grave)
 {
-    free_client(VT_LIST_OWNER(grave, struct client, grave));
+    free_client(VT_LIST_OWNER(grave, struct client, conn.grave));
 }
 
 static void hear(vt_resident *resident, vital_hint hint)
@@ -207,7 +206,7 @@ static void gone(vital_conn *conn)
     vt_loop_leave(&client->resident);
     abandon(conn);
     vt_conn_finish(conn);
-    vt_loop_bury(loop, &client->grave, bury);
+    vt_loop_bury(loop, &conn->grave, bury);
 }
 
 static void evict(vt_resident *resident)

@@ -73,7 +73,8 @@ static void settle(void *owner);
 static void rouse(vital_conn *conn, vt_awake *awake)
 {
     const vt_conn_owner *owner = conn->owner;
-    vt_rest_unfold(&conn->rest, awake->engine, owner->policy, vt_loop_entropy(owner->loop));
+    vt_rest_unfold(&conn->rest, awake->engine, owner->policy, vt_loop_entropy(owner->loop),
+                   vt_peer_path(&conn->peer));
     awake->conn = conn;
     awake->opening = (vital_opening){-1, -1, -1, conn->tls_us, conn->upgrade_us};
     vt_task_init(&awake->settle, settle, conn);
@@ -107,7 +108,7 @@ static void fold(vital_conn *conn)
     const vital_opening *opening = &awake->opening;
     if (awake->sending || awake->paused || awake->pulling || !vt_list_empty(&awake->settle.link) ||
         opening->tls_us > INT32_MAX || opening->upgrade_us > INT32_MAX ||
-        !vt_rest_fold(&conn->rest, awake->engine))
+        !vt_rest_fold(&conn->rest, awake->engine, clock_of(conn).now_us))
         return;
     conn->tls_us = (int32_t)opening->tls_us;
     conn->upgrade_us = (int32_t)opening->upgrade_us;
@@ -424,7 +425,7 @@ void vt_conn_adopt(vital_conn *conn, const vt_address *peer)
         vt_address_text(text, peer);
         conn->peer_text = strdup(text); /* without memory it has no name */
     }
-    vital_engine_path(engine_of(conn), vt_address_path(peer));
+    vital_engine_path(engine_of(conn), vt_peer_path(&conn->peer));
     vt_conn_touch(conn);
 }
 
@@ -467,13 +468,13 @@ void vt_conn_finish(vital_conn *conn)
     if (is_gone(conn))
         return;
     vt_transport_end(&conn->transport, VT_END_ABRUPT, (vital_bytes){NULL, 0});
-    forget_peer(conn);
     vt_timer_finish(&conn->timer, conn->owner->loop);
     conn->awake = NULL;
-    if (awake == NULL) {
-        vt_rest_finish(&conn->rest, conn->owner->policy);
+    if (awake == NULL)
+        vt_rest_finish(conn->owner->policy, vt_peer_path(&conn->peer));
+    forget_peer(conn);
+    if (awake == NULL)
         return;
-    }
     vt_task_finish(&awake->settle);
     vt_rest_clear(awake->engine);
     vt_commons_take_back(conn->owner->commons, awake);

@@ -39,7 +39,10 @@ struct vital_conn {
     const vt_conn_owner *owner; /* borrowed */
     void *user;
     vt_awake *awake; /* lent by the commons; NULL: at rest, or gone. A client's never rests */
-    vt_rest rest;
+    union {
+        vt_rest rest;   /* while it is at rest */
+        vt_grave grave; /* once it is gone; for its owner */
+    };
     vt_transport transport; /* without a stream while away */
     vt_timer timer;         /* for the engine's deadline; finished once it is gone */
     bool told;              /* its server has said goodbye to it; the owner's */

@@ -54,10 +54,7 @@ struct vital_server {
 
 struct member {
     vital_conn conn; /* first */
-    union {
-        vt_list link;   /* in the server's members */
-        vt_grave grave; /* once it is gone */
-    };
+    vt_list link;    /* in the server's members */
 };
 
 static vital_server *server_of(const struct member *member)
@@ -69,7 +66,7 @@ static vital_server *server_of(const struct member *member)
 
 static void bury_member(vt_grave *grave)
 {
-    free(VT_LIST_OWNER(grave, struct member, grave));
+    free(VT_LIST_OWNER(grave, struct member, conn.grave));
 }
 
 static void member_gone(vital_conn *conn)
@@ -80,7 +77,7 @@ static void member_gone(vital_conn *conn)
     server->count--;
     server->told -= conn->told;
     vt_conn_finish(conn);
-    vt_loop_bury(server->loop, &member->grave, bury_member);
+    vt_loop_bury(server->loop, &conn->grave, bury_member);
     if (server->count == 0 && server->listener == NULL)
         vt_task_schedule(&server->last, server->loop);
 }

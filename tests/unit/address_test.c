@@ -174,7 +174,9 @@ static uint32_t path_of(const char *host, uint16_t port)
 {
     vt_address address;
     assert_true(vt_address_numeric(&address, host, port));
-    return vt_address_path(&address);
+    vt_peer peer;
+    assert_true(vt_peer_note(&peer, &address));
+    return vt_peer_path(&peer);
 }
 
 static void the_same_way_leads_to_an_address_or_an_ipv6_network(void **state)
@@ -187,7 +189,9 @@ static void the_same_way_leads_to_an_address_or_an_ipv6_network(void **state)
     assert_int_not_equal(path_of("2001:db8:1:2::3", 80), path_of("2001:db8:1:3::3", 80));
     vt_address here;
     assert_true(vt_address_unix(&here, "/run/x.sock"));
-    assert_int_equal(vt_address_path(&here), 0);
+    vt_peer peer;
+    vt_peer_note(&peer, &here);
+    assert_int_equal(vt_peer_path(&peer), 0);
 }
 
 static void an_unknown_family_is_said_to_be_so(void **state)

@@ -20,7 +20,7 @@
 
 static bool fold(vt_rest *out)
 {
-    return vt_rest_fold(out, server.engine);
+    return vt_rest_fold(out, server.engine, now.now_us);
 }
 
 /* Through a vt_rest and back, if it rests. */
@@ -28,9 +28,10 @@ static bool nap(void)
 {
     vt_rest rest;
     vital_entropy entropy = server.engine->entropy;
+    uint32_t path = server.engine->party.path;
     if (!fold(&rest))
         return false;
-    vt_rest_unfold(&rest, server.engine, &server.policy, entropy);
+    vt_rest_unfold(&rest, server.engine, &server.policy, entropy, path);
     return true;
 }
 
@@ -62,7 +63,7 @@ static void it_takes_less_than_a_tenth_of_an_engine(void **state)
 {
     (void)state;
     print_message("at rest %zu bytes, awake %zu\n", sizeof(vt_rest), sizeof(vital_engine));
-    assert_true(sizeof(vt_rest) <= 80);
+    assert_true(sizeof(vt_rest) <= 72);
 }
 
 static void before_it_is_open_it_does_not_rest(void **state)
@@ -81,7 +82,7 @@ static void a_client_does_not_rest(void **state)
     (void)state;
     vt_rest rest;
     open_usual_pair();
-    assert_false(vt_rest_fold(&rest, client.engine));
+    assert_false(vt_rest_fold(&rest, client.engine, now.now_us));
     assert_true(fold(&rest));
 }
 
@@ -104,6 +105,8 @@ static void with_a_pong_to_send_it_does_not_rest(void **state)
     assert_false(nap());
     server.room = SIZE_MAX;
     settle(&server);
+    assert_false(nap()); /* its budget of control frames is not whole yet */
+    pass(1 * S);
     assert_true(nap());
 }
 
@@ -133,6 +136,7 @@ static void while_a_beat_is_under_way_it_does_not_rest(void **state)
               (vt_frame){.fin = true, .opcode = VT_OP_PONG, .size = VT_NONCE_BYTES}, nonce);
     come(&server, answer.data, answer.size);
     free(answer.data);
+    pass(1 * S);
     assert_true(nap());
     assert_int_equal(beats_of(&server), 1);
 }
@@ -310,7 +314,7 @@ static void whoever_ends_at_rest_is_counted_as_abandoned(void **state)
     assert_int_equal(stats.open, 1);
     assert_true(fold(&rest));
     assert_int_equal(stats.open, 1);
-    vt_rest_finish(&rest, &server.policy);
+    vt_rest_finish(&server.policy, 0);
     assert_int_equal(stats.open, 0);
 }
 
