@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab scorecard conformance differential browser page format tidy docs install clean
+.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab scorecard bench conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -10,7 +10,7 @@
 OPTIONS ?=
 ARGS ?=
 ONLY ?=
-# QUICK=1 makes the scorecard take 90 s, and write no report.
+# QUICK=1 makes the scorecard take 90 s, and `make bench` 3 minutes; they write no report.
 QUICK ?=
 # SEEDS for the simulation: one, or a range.
 SEEDS ?= 1..1000
@@ -105,6 +105,10 @@ lab: build ## every fault on a real NAT, RUNS times (root; ONLY picks faults by 
 scorecard: build ## how soon and how rightly death is seen, beside others (QUICK=1: 90 s; root)
 	@tools/bootstrap scorecard
 	@tests/scorecard/run $(if $(QUICK),--quick) $(ARGS)
+
+bench: build ## fast and small, beside others, in 25 minutes (QUICK=1: 3; ONLY picks workloads)
+	@tools/bootstrap bench
+	@bench/run $(if $(QUICK),--quick) $(ARGS) $(ONLY)
 
 browser: build ## build the browser's client and pass its tests (ONLY names test files)
 	@tools/bootstrap browser
