@@ -2,7 +2,7 @@
 
 usage: bench.py [--quick] [--rounds N] [--again] [WORD...]
 
-A WORD picks the workloads whose names begin with it. What was measured before stays in
+A WORD picks the workload of that name, or those whose names begin with it. What was measured before stays in
 results.json, until the same workload is measured again; so a whole report can be put
 together from pieces. --quick looks whether all works, and writes nothing; --again writes
 the report once more from what there is.
@@ -80,6 +80,15 @@ class Runner:
         return Sample(workload.name, server.name, got["value"], extra)
 
 
+def keep(results, workload, samples):
+    """Whatever comes after it, this is measured."""
+    results.replace(workload.name, samples, time.strftime("%Y-%m-%d"))
+    results.facts = {**machine_facts(), "cores": f"{SERVER_CORE} the server, {LOAD_CORE} the load"}
+    results.versions.update({server.name: server.read_version() for server in SERVERS
+                             if not server.missing})
+    results.save(RESULTS)
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="bench.py")
     parser.add_argument("--quick", action="store_true")
@@ -87,8 +96,10 @@ def arguments():
     parser.add_argument("--again", action="store_true")
     parser.add_argument("words", nargs="*")
     asked = parser.parse_args()
+    names = {one.name for one in WORKLOADS}
     chosen = [one for one in WORKLOADS
-              if not asked.words or any(one.name.startswith(word) for word in asked.words)]
+              if not asked.words or one.name in asked.words
+              or any(one.name.startswith(word) for word in asked.words if word not in names)]
     if not chosen:
         parser.error("no workload begins so; there are " + " ".join(one.name for one in WORKLOADS))
     return asked, chosen
@@ -115,12 +126,8 @@ def main():
         for workload in chosen:
             samples = runner.measure(workload)
             if not asked.quick:
-                results.replace(workload.name, samples, time.strftime("%Y-%m-%d"))
+                keep(results, workload, samples)
     if not asked.quick:
-        results.facts = {**machine_facts(), "cores": f"{SERVER_CORE} the server, {LOAD_CORE} the load"}
-        results.versions.update({server.name: server.read_version() for server in SERVERS
-                                 if not server.missing})
-        results.save(RESULTS)
         paper.write(results)
     print(f"{runner.passed} passed, {runner.failed} failed")
     return bool(runner.failed)

@@ -13,8 +13,8 @@
 
 enum {
     ENTRIES = 4096,
-    BUFFERS = 1024,
-    BUFFER_BYTES = FLOOR_BYTES,
+    BUFFERS = 512,
+    BUFFER_BYTES = 32768,
     GROUP = 1,
     AT_ONCE = 512,
 };
@@ -144,6 +144,7 @@ static void start(void)
         posix_memalign((void **)&memory, 4096, (size_t)BUFFERS * BUFFER_BYTES) != 0)
         floor_fail("memory");
     memset(buffers, 0, ring_bytes);
+    memset(memory, 0, (size_t)BUFFERS * BUFFER_BYTES); /* so that it is there */
     struct io_uring_buf_reg group = {
         .ring_addr = (uint64_t)(uintptr_t)buffers, .ring_entries = BUFFERS, .bgid = GROUP};
     errno = -io_uring_register_buf_ring(&ring, &group, 0);

@@ -1,8 +1,10 @@
 /*
  * The load of `make bench`: raw sockets, and frames that were made and masked before it
  * begins, all alike. It reads no frames, but counts bytes, of which it knows how many an
- * answer has. So it costs less than any server that it loads, treats all alike, and can
- * load an echo of plain TCP with the same bytes, which answers with as many as it is sent.
+ * answer has. It opens connections by epoll; then it loads them by io_uring, where there
+ * is one: multishot receive, and all sends of a turn in one call. So it costs less than
+ * what it loads, treats all alike, and can load an echo of plain TCP with the same bytes,
+ * which answers with as many as it is sent.
  * `vital bench`, which looks at what it is sent, is for users; this is for servers that
  * answer millions a second.
  *
@@ -15,6 +17,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -37,6 +40,12 @@ enum {
     PING_BYTES = 8,
     OPENING_AT_ONCE = 128,
     EVENTS = 512,
+    ENTRIES = 4096, /* of the ring */
+    GROUP = 1,
+    BUFFER_LEAST_BYTES = 2048,
+    BUFFERS_BYTES = 8 << 20, /* of all, but for: */
+    BUFFERS_LEAST = 64,
+    BUFFERS_MOST = 1024,
     PATIENCE_US = 30 * 1000 * 1000,
     TIMER_SLACK_NS = 1000,
 };
@@ -53,7 +62,13 @@ typedef struct conn {
     uint64_t received; /* after the upgrade */
     uint64_t answered;
     uint64_t asked;
+    bool sending; /* by the ring, which tells when it is done */
 } conn;
+
+typedef struct piece {
+    const uint8_t *data;
+    size_t size;
+} piece;
 
 static struct {
     const char *mode;
@@ -69,6 +84,12 @@ static uint8_t *frames; /* one more than may be in flight */
 static size_t frame_bytes, answer_bytes;
 static char room[ROOM_BYTES];
 static int epoll_fd;
+static bool by_ring;
+static struct io_uring ring;
+static struct io_uring_buf_ring *buffers;
+static char *buffer_memory;
+static unsigned buffer_count;
+static size_t buffer_bytes;
 static long begun, open_now;
 static uint64_t due;      /* messages that have come due, with a rate */
 static uint64_t answered; /* of all connections */
@@ -130,13 +151,47 @@ static void make_frames(void)
 
 /* ------------------------------------------------------------------------- sending */
 
-/* As much of what is owed as there is room for; the frames are all alike. */
+/* What is owed, as far as it is in one piece: the frames are all alike. */
+static piece next_piece(const conn *to)
+{
+    size_t left = (size_t)(to->owed - to->sent), from = (size_t)(to->sent % frame_bytes);
+    size_t most = frame_bytes * (size_t)(settings.in_flight + 1) - from;
+    return (piece){frames + from, left < most ? left : most};
+}
+
+static struct io_uring_sqe *next_entry(void)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&ring);
+    if (entry == NULL) {
+        io_uring_submit(&ring);
+        entry = io_uring_get_sqe(&ring);
+    }
+    if (entry == NULL)
+        fail("io_uring_get_sqe");
+    return entry;
+}
+
+/* A connection is named by its address, which is even: a send by that and one. */
+static void send_by_ring(conn *to)
+{
+    if (to->sending || to->sent == to->owed)
+        return;
+    piece next = next_piece(to);
+    struct io_uring_sqe *entry = next_entry();
+    io_uring_prep_send(entry, to->fd, next.data, next.size, MSG_NOSIGNAL);
+    entry->user_data = (uintptr_t)to | 1;
+    to->sending = true;
+}
+
 static void send_owed(conn *to)
 {
+    if (by_ring) {
+        send_by_ring(to);
+        return;
+    }
     while (to->sent < to->owed) {
-        size_t left = (size_t)(to->owed - to->sent), from = (size_t)(to->sent % frame_bytes);
-        size_t most = frame_bytes * (size_t)(settings.in_flight + 1) - from;
-        ssize_t sent = send(to->fd, frames + from, left < most ? left : most, MSG_NOSIGNAL);
+        piece next = next_piece(to);
+        ssize_t sent = send(to->fd, next.data, next.size, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN)
             return;
         if (sent < 0)
@@ -193,6 +248,14 @@ static void take_answers(conn *from, uint64_t count)
         ask(from, count);
 }
 
+static void take_bytes(conn *from, uint64_t size)
+{
+    from->received += size;
+    uint64_t whole = from->received / answer_bytes - from->answered;
+    if (whole > 0)
+        take_answers(from, whole);
+}
+
 static void opened(conn *it)
 {
     it->state = OPEN;
@@ -228,10 +291,7 @@ static void receive(conn *from)
         if (from->state == UPGRADING) {
             take_head(from, room, (size_t)size);
         } else {
-            from->received += (uint64_t)size;
-            uint64_t whole = from->received / answer_bytes - from->answered;
-            if (whole > 0)
-                take_answers(from, whole);
+            take_bytes(from, (uint64_t)size);
         }
         if ((size_t)size < sizeof room)
             return;
@@ -277,6 +337,98 @@ static void finish_connect(conn *it)
         fail("send");
 }
 
+/* ---------------------------------------------------------------------- by io_uring */
+
+static void give_back(unsigned buffer)
+{
+    io_uring_buf_ring_add(buffers, buffer_memory + buffer * buffer_bytes, (unsigned)buffer_bytes,
+                          (unsigned short)buffer, io_uring_buf_ring_mask(buffer_count), 0);
+    io_uring_buf_ring_advance(buffers, 1);
+}
+
+static void receive_by_ring(conn *from)
+{
+    struct io_uring_sqe *entry = next_entry();
+    io_uring_prep_recv_multishot(entry, from->fd, NULL, 0, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = GROUP;
+    entry->user_data = (uintptr_t)from;
+}
+
+static void make_buffers(void)
+{
+    size_t wanted = answer_bytes * (size_t)settings.in_flight;
+    buffer_bytes = BUFFER_LEAST_BYTES;
+    while (buffer_bytes < wanted)
+        buffer_bytes *= 2;
+    buffer_count = BUFFERS_MOST;
+    while (buffer_count > BUFFERS_LEAST && buffer_count * buffer_bytes > BUFFERS_BYTES)
+        buffer_count /= 2;
+    size_t ring_bytes = buffer_count * sizeof(struct io_uring_buf);
+    buffers = aligned_alloc(4096, ring_bytes < 4096 ? 4096 : ring_bytes);
+    buffer_memory = malloc(buffer_count * buffer_bytes);
+    if (buffers == NULL || buffer_memory == NULL)
+        fail("buffers");
+    memset(buffers, 0, ring_bytes);
+    memset(buffer_memory, 0, buffer_count * buffer_bytes); /* so that it is there */
+    io_uring_buf_ring_init(buffers);
+}
+
+/* From here on the ring does what epoll did. False where there is none. */
+static bool change_to_ring(void)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+        .cq_entries = 8 * ENTRIES,
+    };
+    if (io_uring_queue_init_params(ENTRIES, &ring, &params) != 0)
+        return false;
+    make_buffers();
+    struct io_uring_buf_reg group = {
+        .ring_addr = (uintptr_t)buffers, .ring_entries = buffer_count, .bgid = GROUP};
+    if (io_uring_register_buf_ring(&ring, &group, 0) != 0)
+        return false;
+    for (unsigned i = 0; i < buffer_count; i++)
+        give_back(i);
+    close(epoll_fd);
+    for (long i = 0; i < settings.connections; i++)
+        receive_by_ring(&conns[i]);
+    return true;
+}
+
+static void take_completion(const struct io_uring_cqe *completion)
+{
+    conn *of = (conn *)(uintptr_t)(completion->user_data & ~UINT64_C(1));
+    errno = completion->res < 0 ? -completion->res : ECONNRESET;
+    if ((completion->user_data & 1) != 0) {
+        if (completion->res <= 0)
+            fail("send");
+        of->sending = false;
+        of->sent += (uint64_t)completion->res;
+        send_by_ring(of);
+        return;
+    }
+    if (completion->res <= 0 && completion->res != -ENOBUFS)
+        fail("a connection has ended");
+    if (completion->res > 0) {
+        give_back(completion->flags >> IORING_CQE_BUFFER_SHIFT);
+        take_bytes(of, (uint64_t)completion->res);
+    }
+    if ((completion->flags & IORING_CQE_F_MORE) == 0)
+        receive_by_ring(of);
+}
+
+static void turn_ring(const struct timespec *wait)
+{
+    struct io_uring_cqe *all[EVENTS], *first;
+    struct __kernel_timespec most = {.tv_sec = wait->tv_sec, .tv_nsec = wait->tv_nsec};
+    io_uring_submit_and_wait_timeout(&ring, &first, 1, &most, NULL);
+    unsigned count = io_uring_peek_batch_cqe(&ring, all, EVENTS);
+    for (unsigned i = 0; i < count; i++)
+        take_completion(all[i]);
+    io_uring_cq_advance(&ring, count);
+}
+
 /* -------------------------------------------------------------------------- a turn */
 
 static void turn(int64_t until_us)
@@ -285,6 +437,10 @@ static void turn(int64_t until_us)
     int64_t left_us = until_us - now_us();
     struct timespec wait = {.tv_sec = left_us > 0 ? left_us / 1000000 : 0,
                             .tv_nsec = left_us > 0 ? left_us % 1000000 * 1000 : 0};
+    if (by_ring) {
+        turn_ring(&wait);
+        return;
+    }
     int count = epoll_pwait2(epoll_fd, events, EVENTS, &wait, NULL);
     for (int i = 0; i < count; i++) {
         conn *it = events[i].data.ptr;
@@ -374,6 +530,7 @@ static void measure(void)
     bool storm = strcmp(settings.mode, "storm") == 0;
     if (!storm) {
         open_all(OPENING_AT_ONCE);
+        by_ring = change_to_ring();
         began_us = now_us();
         for (long i = 0; settings.rate == 0 && i < settings.connections; i++)
             ask(&conns[i], (uint64_t)settings.in_flight);

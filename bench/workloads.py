@@ -36,7 +36,7 @@ class Size:
     settle_s: float
 
 
-WHOLE = Size(warm_ms=300, echo_ms=1000, beat_ms=2000, beating=10000, beats_per_s=20000, ping_ms=2000, pinged_ms=6000, few=5000,
+WHOLE = Size(warm_ms=200, echo_ms=800, beat_ms=1500, beating=10000, beats_per_s=20000, ping_ms=2000, pinged_ms=4500, few=5000,
              many=18000, few_wss=500, many_wss=2000, storm=15000, all=10000, settle_s=1)
 QUICK = Size(warm_ms=50, echo_ms=150, beat_ms=300, beating=500, beats_per_s=2000, ping_ms=1000, pinged_ms=6000, few=200,
              many=800, few_wss=20, many_wss=80, storm=500, all=300, settle_s=0.1)
