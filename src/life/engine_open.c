@@ -37,22 +37,14 @@ void vt_engine_set_up(vital_engine *engine, const vital_policy *policy, vital_en
     vt_outbox_init(&engine->outbox);
 }
 
-int vt_engine_begin(vital_engine *engine, const vital_policy *policy, vital_entropy entropy,
-                    vital_clock clock)
+void vt_engine_begin(vital_engine *engine, const vital_policy *policy, vital_entropy entropy,
+                     vital_clock clock)
 {
-    vt_opening *opening = NULL;
-    if (policy->role == VITAL_SERVER) {
-        opening = calloc(1, sizeof *opening);
-        if (opening == NULL)
-            return VITAL_ENOMEM;
-    }
     vt_engine_set_up(engine, policy, entropy);
-    engine->opening = opening;
     engine->state = policy->role == VITAL_SERVER ? VT_OPENING : VT_CONNECTING;
     vt_engine_set_deadline(engine, clock, policy->limits.open_ms);
     if (policy->role == VITAL_CLIENT)
         vt_engine_flag(engine, VITAL_EVENT_CONNECT);
-    return 0;
 }
 
 int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_entropy entropy,
@@ -61,12 +53,8 @@ int vital_engine_create(vital_engine **out, const vital_policy *policy, vital_en
     *out = calloc(1, sizeof **out);
     if (*out == NULL)
         return VITAL_ENOMEM;
-    int error = vt_engine_begin(*out, policy, entropy, clock);
-    if (error != 0) {
-        free(*out);
-        *out = NULL;
-    }
-    return error;
+    vt_engine_begin(*out, policy, entropy, clock);
+    return 0;
 }
 
 void vt_engine_forget_opening(vital_engine *engine)
@@ -167,7 +155,7 @@ static void accept(vital_engine *engine, vital_clock clock, const vital_response
 /* The stream ends with the response, whose verdict is decided. */
 static void answer(vital_engine *engine, vital_clock clock, const vital_response *response)
 {
-    const char *method = engine->opening->request.method;
+    const char *method = engine->opening != NULL ? engine->opening->request.method : NULL;
     size_t size = 0;
     char *bytes = vt_answer_write(response, method != NULL && strcmp(method, "HEAD") == 0, &size);
     engine->ending.status = response->status;
@@ -304,9 +292,17 @@ static void take_request(vital_engine *engine, vital_clock clock)
         accept(engine, clock, &(vital_response){.status = 101});
 }
 
+/* A server needs an opening from the first byte on: a crowd that has only connected does
+ * without. */
 void vt_engine_feed_opening(vital_engine *engine, vital_clock clock)
 {
+    if (engine->opening == NULL)
+        engine->opening = calloc(1, sizeof *engine->opening);
     vt_opening *opening = engine->opening;
+    if (opening == NULL) {
+        vt_engine_lose_without_memory(engine, clock);
+        return;
+    }
     switch (vt_opening_feed(opening, engine->policy, &engine->input)) {
     case VT_OPENING_MORE:
         break;

@@ -66,7 +66,7 @@ struct vital_engine {
     vital_kind piece_kind; /* of the message that is sent in pieces */
     vt_utf8 piece_utf8;
     vt_packing *packing; /* owned; NULL without compression */
-    vt_opening *opening; /* owned; NULL once open and pulled */
+    vt_opening *opening; /* owned; NULL before anything came, and once open and pulled */
     vt_heartbeat heart;
     vital_evidence evidence; /* as last told */
     uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */

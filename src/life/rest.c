@@ -9,13 +9,12 @@
 #include "rest.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "engine_state.h"
 
-vital_engine *vt_rest_blank(void)
+size_t vt_rest_blank_bytes(void)
 {
-    return calloc(1, sizeof(vital_engine));
+    return sizeof(vital_engine);
 }
 
 void vt_rest_clear(vital_engine *engine)

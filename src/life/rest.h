@@ -7,13 +7,14 @@
  *   fold     an engine at rest becomes a vt_rest, and is blank
  *   unfold   a blank engine becomes what was folded, and behaves as if it had never been
  *
- * A blank engine is for vt_rest_unfold() and vt_engine_begin(), and else for nobody; it
- * is destroyed as any.
+ * A blank engine is zeroed memory, for vt_rest_unfold() and vt_engine_begin(), and else
+ * for nobody.
  */
 #ifndef VT_LIFE_REST_H
 #define VT_LIFE_REST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vital/engine.h>
@@ -40,13 +41,14 @@ typedef struct vt_rest {
     bool unsure : 1;
 } vt_rest;
 
-vital_engine *vt_rest_blank(void); /* NULL without memory */
-/* As vital_engine_destroy(), but its memory stays: it is blank. */
+/* What zeroed memory must have to be a blank engine. */
+size_t vt_rest_blank_bytes(void);
+/* As vital_engine_destroy(), but its memory stays, and is zero: it is blank. */
 void vt_rest_clear(vital_engine *engine);
 
-/* vital_engine_create() without the memory. 0 or VITAL_ENOMEM: it is still blank. */
-int vt_engine_begin(vital_engine *blank, const vital_policy *policy, vital_entropy entropy,
-                    vital_clock clock);
+/* vital_engine_create() without the memory. */
+void vt_engine_begin(vital_engine *blank, const vital_policy *policy, vital_entropy entropy,
+                     vital_clock clock);
 
 /* False, and nothing has happened, if the engine is not at rest, or if a number does not
  * fit. */

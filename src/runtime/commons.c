@@ -1,43 +1,47 @@
 /*
- * A few spare ones are kept, for those that come to rest and those that leave it are
- * about as many. One is in reserve from the start, since a connection at rest that needs
- * memory and finds none must be able to say even that.
+ * Who is awake lies in a slab, so that a crowd that has come to rest gives back what it
+ * took. One is in reserve from the start, since a connection at rest that needs memory
+ * and finds none must be able to say even that.
  */
 #include "commons.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "rest.h"
 
-static void scrap(vt_awake *awake)
+vt_awake *vt_commons_lend(vt_commons *commons)
 {
-    if (awake == NULL)
-        return;
-    vital_engine_destroy(awake->engine);
-    free(awake);
-}
-
-static vt_awake *make(void)
-{
-    vt_awake *awake = calloc(1, sizeof *awake);
+    vt_awake *awake = vt_slab_take(&commons->awake);
     if (awake == NULL)
         return NULL;
+    awake->engine = (vital_engine *)(void *)(awake + 1);
     vt_list_init(&awake->recent);
-    awake->engine = vt_rest_blank();
-    if (awake->engine != NULL)
-        return awake;
-    free(awake);
-    return NULL;
+    return awake;
+}
+
+vt_awake *vt_commons_lend_reserve(vt_commons *commons)
+{
+    vt_awake *reserve = commons->reserve;
+    assert(reserve != NULL);
+    commons->reserve = NULL;
+    return reserve;
+}
+
+void vt_commons_take_back(vt_commons *commons, vt_awake *awake)
+{
+    vt_list_remove(&awake->recent);
+    memset(awake, 0, sizeof *awake);
+    vt_slab_give(&commons->awake, awake);
+    if (commons->reserve == NULL)
+        commons->reserve = vt_commons_lend(commons); /* that one */
 }
 
 /* ------------------------------------------------------------------ its own life */
 
 static void destroy(vt_commons *commons)
 {
-    vt_list *link;
-    while ((link = vt_list_take(&commons->spare)) != NULL)
-        scrap(VT_LIST_OWNER(link, vt_awake, recent));
-    scrap(commons->reserve);
+    vt_slab_finish(&commons->awake);
     vital_compressor_destroy(commons->compressor);
     vital_breaker_destroy(commons->breaker);
     vital_lulls_destroy(commons->lulls);
@@ -66,8 +70,8 @@ vt_commons *vt_commons_of(vital_loop *loop)
         return NULL;
     commons->loop = loop;
     vt_list_init(&commons->recent);
-    vt_list_init(&commons->spare);
-    commons->reserve = make();
+    vt_slab_init(&commons->awake, sizeof(vt_awake) + vt_rest_blank_bytes());
+    commons->reserve = vt_commons_lend(commons);
     if (commons->reserve == NULL) {
         destroy(commons);
         return NULL;
@@ -100,36 +104,4 @@ vital_lulls *vt_commons_lulls(vital_loop *loop)
     if (commons != NULL && commons->lulls == NULL)
         vital_lulls_create(&commons->lulls);
     return commons != NULL ? commons->lulls : NULL;
-}
-
-vt_awake *vt_commons_lend(vt_commons *commons)
-{
-    vt_list *spare = vt_list_take(&commons->spare);
-    if (spare == NULL)
-        return make();
-    commons->spare_count--;
-    return VT_LIST_OWNER(spare, vt_awake, recent);
-}
-
-vt_awake *vt_commons_lend_reserve(vt_commons *commons)
-{
-    vt_awake *reserve = commons->reserve;
-    commons->reserve = NULL;
-    return reserve;
-}
-
-void vt_commons_take_back(vt_commons *commons, vt_awake *awake)
-{
-    vt_list_remove(&awake->recent);
-    vital_engine *engine = awake->engine;
-    *awake = (vt_awake){.engine = engine};
-    vt_list_init(&awake->recent);
-    if (commons->reserve == NULL) {
-        commons->reserve = awake;
-    } else if (commons->spare_count < VT_SPARE_MOST) {
-        vt_list_append(&commons->spare, &awake->recent);
-        commons->spare_count++;
-    } else {
-        scrap(awake);
-    }
 }

@@ -9,8 +9,7 @@
 #include <vital/engine.h>
 
 #include "loop.h"
-
-enum { VT_SPARE_MOST = 64 };
+#include "slab.h"
 
 /* What a connection needs while anything is under way. Lent zeroed, but for the engine. */
 typedef struct vt_awake {
@@ -31,9 +30,8 @@ typedef struct vt_awake {
 
 typedef struct vt_commons {
     vital_loop *loop;
-    vt_list recent; /* who may come to rest, the first to have been touched first */
-    vt_list spare;  /* of vt_awake; at most VT_SPARE_MOST */
-    size_t spare_count;
+    vt_list recent;               /* who may come to rest, the first to have been touched first */
+    vt_slab awake;                /* of vt_awake, each with its engine */
     vt_awake *reserve;            /* for who finds no memory, and says so; NULL: lent */
     vital_compressor *compressor; /* owned, as the next; NULL until wanted */
     vital_breaker *breaker;

@@ -442,13 +442,12 @@ int vt_conn_init(vital_conn *conn, const vt_conn_owner *owner)
     if (vt_timer_init(&conn->timer, owner->loop, on_timer, conn) != 0)
         return VITAL_ENOMEM;
     vt_awake *awake = vt_commons_lend(owner->commons);
-    vital_clock clock = clock_now_of(conn);
-    if (awake == NULL)
-        goto fail;
-    if (vt_engine_begin(awake->engine, owner->policy, vt_loop_entropy(owner->loop), clock) != 0) {
-        vt_commons_take_back(owner->commons, awake);
-        goto fail;
+    if (awake == NULL) {
+        vt_timer_finish(&conn->timer, owner->loop);
+        return VITAL_ENOMEM;
     }
+    vital_clock clock = clock_now_of(conn);
+    vt_engine_begin(awake->engine, owner->policy, vt_loop_entropy(owner->loop), clock);
     awake->conn = conn;
     awake->began_us = clock.now_us;
     awake->opening = (vital_opening){-1, -1, -1, -1, -1};
@@ -456,10 +455,6 @@ int vt_conn_init(vital_conn *conn, const vt_conn_owner *owner)
     conn->awake = awake;
     vt_conn_touch(conn);
     return 0;
-
-fail:
-    vt_timer_finish(&conn->timer, owner->loop);
-    return VITAL_ENOMEM;
 }
 
 void vt_conn_finish(vital_conn *conn)

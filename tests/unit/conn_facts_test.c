@@ -4,6 +4,8 @@
  */
 #include "conn.h"
 
+#include <sys/mman.h>
+
 #include "live.h"
 #include "raw_websocket.h"
 
@@ -11,12 +13,12 @@
 
 static bool no_memory;
 
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
+void *__real_mmap64(void *address, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *address, size_t size, int access, int flags, int fd, off_t offset);
 
-void *__wrap_calloc(size_t count, size_t size)
+void *__wrap_mmap64(void *address, size_t size, int access, int flags, int fd, off_t offset)
 {
-    return no_memory ? NULL : __real_calloc(count, size);
+    return no_memory ? MAP_FAILED : __real_mmap64(address, size, access, flags, fd, offset);
 }
 
 /* -------------------------------------------------------------------- the scene */
@@ -70,8 +72,11 @@ static void lull(live *test, scene *self)
     step_until(test, rests(test, self), "the quiet one is at rest");
 }
 
-/* The spare ones are used up, and there are no more. */
-static void use_up_memory(scene *self, vt_awake *lent[VT_SPARE_MOST])
+/* More than lie in the two chunks that may be there. */
+enum { LENT_MOST = 2 * VT_SLAB_CHUNK_BYTES / sizeof(vt_awake) };
+
+/* What there is is used up, and there is no more. */
+static void use_up_memory(scene *self, vt_awake *lent[LENT_MOST])
 {
     int count = 0;
     no_memory = true;
@@ -79,7 +84,7 @@ static void use_up_memory(scene *self, vt_awake *lent[VT_SPARE_MOST])
         count++;
 }
 
-static void give_memory_back(vt_commons *commons, vt_awake *lent[VT_SPARE_MOST])
+static void give_memory_back(vt_commons *commons, vt_awake *lent[LENT_MOST])
 {
     no_memory = false;
     for (int i = 0; lent[i] != NULL; i++)
@@ -210,7 +215,7 @@ static void without_memory_a_send_is_refused_and_nothing_is_lost(void **state)
 {
     scene here;
     live *test = *state;
-    vt_awake *lent[VT_SPARE_MOST + 1];
+    vt_awake *lent[LENT_MOST];
     set_up(test, &here);
     lull(test, &here);
     use_up_memory(&here, lent);
@@ -228,7 +233,7 @@ static void without_memory_a_send_is_refused_and_nothing_is_lost(void **state)
 static void starve(live *test, void (*what)(scene *here))
 {
     scene here;
-    vt_awake *lent[VT_SPARE_MOST + 1];
+    vt_awake *lent[LENT_MOST];
     set_up(test, &here);
     lull(test, &here);
     vt_commons *commons = here.conn->owner->commons;
@@ -278,7 +283,7 @@ static void a_hint_that_finds_no_memory_is_not_followed(void **state)
 {
     scene here;
     live *test = *state;
-    vt_awake *lent[VT_SPARE_MOST + 1];
+    vt_awake *lent[LENT_MOST];
     set_up(test, &here);
     lull(test, &here);
     use_up_memory(&here, lent);
