@@ -23,7 +23,7 @@ def detection(results):
                 yield ours <= AT_ONCE_S, f"{about}: at once ({ours:.2f} s)"
                 continue
             name, best = results.best_of_the_careful(fault.name, role)
-            said = "doubted" if fault.name == "frozen" else "declared dead"
+            said = "suspected of just that" if fault.name == "frozen" else "declared dead"
             yield (ours <= best / 2, f"{about}: {said} after {ours:.1f} s, at most half of the "
                    f"{best:.1f} s of {name}, the fastest that makes no more mistakes")
 

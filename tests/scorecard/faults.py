@@ -51,7 +51,8 @@ DEEDS = (
 
 @dataclasses.dataclass
 class Sample:
-    """after_s: None if it was not seen for as long as we looked; doubt_s likewise."""
+    """after_s: None if it was not seen for as long as we looked; doubt_s likewise, of the first
+    doubt that has named the fault."""
     peer: str
     fault: str
     role: str
@@ -71,7 +72,8 @@ def sample(child, kind, fault, role, struck):
     for name, when in struck.items():
         after, text = dead.get(name, (None, ""))
         doubted = [int(told["at"]) / 1e6 - when for told in doubts
-                   if int(told["name"]) == name and int(told["at"]) / 1e6 >= when]
+                   if int(told["name"]) == name and int(told["at"]) / 1e6 >= when
+                   and names_fault(fault, told.get("cause", ""))]
         if after is not None and after < when:
             continue  # it was a mistake, and is no detection
         after = None if after is None else after - when

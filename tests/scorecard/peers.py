@@ -11,7 +11,7 @@ names are the numbers from FIRST on; if TALK_MS is not 0, each says something so
 and hears it back. Both print lines of key=value&..., percent-encoded, each with `at`, in
 microseconds of CLOCK_MONOTONIC: event=ready (a server listens), open (name; at a server
 also port, the client's), dead (name, and in text all that the API says of it), and where
-there is such a thing doubt and alive (name).
+there is such a thing doubt (name, cause, as far as it is known) and alive (name).
 """
 import dataclasses
 import os

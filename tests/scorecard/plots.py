@@ -18,7 +18,7 @@ def legend(drawing, y):
         drawing.text(x + 8, y, words, "faint")
         x += 8 + 7 * len(words)
     drawing.dot(x, y - 4, "client hollow")
-    drawing.text(x + 8, y, "vital's first doubt", "faint")
+    drawing.text(x + 8, y, "vital's doubt, which names it", "faint")
     x += 140
     drawing.line(x, y - 10, x, y + 2, "median")
     drawing.text(x + 8, y, "median", "faint")

@@ -87,7 +87,10 @@ static void on_message(vital_conn *conn, vital_kind kind, vital_bytes message)
 static void on_health(vital_conn *conn, vital_health health, const vital_pulse *pulse)
 {
     (void)pulse;
+    vital_verdict suspicion;
     tell(health == VITAL_DOUBTFUL ? "doubt" : "alive", conn);
+    if (vital_conn_suspicion(conn, &suspicion))
+        printf("&cause=%s", vital_cause_name(suspicion.cause));
     putchar('\n');
 }
 

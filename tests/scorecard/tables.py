@@ -52,7 +52,7 @@ def detection(results):
             if fault.name == "frozen":
                 doubts = [pair(results.detection(kind.name, fault.name, role, doubt=True))
                           if kind.is_vital else "-" for kind in results.kinds]
-                rows.append([f"the same, first doubt; {role}", *doubts])
+                rows.append([f"the same, by the doubt; {role}", *doubts])
     count = min((len(results.samples_of(kind.name, fault.name, role)) for kind in results.kinds
                  for fault in FAULTS for role in ROLES
                  if results.samples_of(kind.name, fault.name, role)), default=0)
