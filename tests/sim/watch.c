@@ -416,8 +416,9 @@ static void see_data(const sim_watched *watched, sim_seen *seen, const vt_frame 
     sim_life *life = watched->life;
     int64_t due_us = later(seen->heard_us + interval_us(life), longest_wait_us(seen));
     bool late = sim_recent(life, watched->process->disturbed_us, interval_us(life));
+    bool waits = seen->asked_us > seen->heard_us; /* there is one on its way */
     bool due = vt_sim_now_us(life->sim) > due_us + TICK_US && !late && !watched->text &&
-               !watched->doubtful;
+               !watched->doubtful && !waits;
     seen->behind_bytes = due ? seen->behind_bytes + frame->size : 0;
     if (seen->behind_bytes > MOST_BYTES)
         sim_violate(life, "%s lets its beat wait behind %" PRIu64 " bytes", watched->name,
