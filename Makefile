@@ -2,7 +2,7 @@
 # file only remembers how they are called.
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab scorecard bench conformance differential browser page format tidy docs install clean
+.PHONY: help run test build demo check sim beats mutants asan tsan clang interop lab scorecard bench profile conformance differential browser page format tidy docs install clean
 
 # OPTIONS go to meson, for example OPTIONS=-Dwerror=true; ARGS to `vital serve`,
 # or to the conformance suite;
@@ -109,6 +109,10 @@ scorecard: build ## how soon and how rightly death is seen, beside others (QUICK
 bench: build ## fast and small, beside others, in 25 minutes (QUICK=1: 3; ONLY picks workloads)
 	@tools/bootstrap bench
 	@bench/run $(if $(QUICK),--quick) $(ARGS) $(ONLY)
+
+profile: build ## instructions for an echo, a beat, a timer (callgrind); WRITE=1: as they are
+	@tools/bootstrap profile
+	@tests/profile/run $(if $(WRITE),--write)
 
 browser: build ## build the browser's client and pass its tests (ONLY names test files)
 	@tools/bootstrap browser
