@@ -2,14 +2,15 @@
 
 usage: bench.py [--quick] [--rounds N] [--again] [WORD...]
 
-A WORD picks the workload of that name, or those whose names begin with it. What was measured before stays in
-results.json, until the same workload is measured again; so a whole report can be put
-together from pieces. --quick looks whether all works, and writes nothing; --again writes
+A WORD picks the workload of that name, or those whose names begin with it. What was
+measured before stays in results.json, until the same workload is measured again; so a
+whole report can be put together from pieces. --quick looks whether all works, and writes nothing; --again writes
 the report once more from what there is.
 """
 import argparse
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,8 @@ def make_certificate(directory):
 
 
 def machine_facts():
-    cpu = [line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().split("\n")
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n")
+    cpu = [line.split(":")[1].strip() for line in lines
            if line.startswith("model name")]
     memory_kb = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
     return {"processor": f"{cpu[0] if cpu else 'unknown'}, {len(cpu)} cores",
@@ -72,7 +74,8 @@ class Runner:
             print(f"{workload.name:16} {server.name:12} FAILED: {error}", flush=True)
             return None
         self.passed += 1
-        extra = {name: got[name] for name in ("own_share", "share", "cpu_s_a_million", "p50_ms", "p99_ms")
+        known = ("own_share", "share", "cpu_s_a_million", "p50_ms", "p99_ms")
+        extra = {name: got[name] for name in known
                  if (got.get(name) or -1) >= 0}
         print(f"{workload.name:16} {server.name:12} {got['value']:14,.2f} {workload.unit:22} "
               + " ".join(f"{name} {value:.2f}" for name, value in extra.items())
@@ -82,7 +85,7 @@ class Runner:
 
 def keep(results, workload, samples):
     """Whatever comes after it, this is measured."""
-    results.replace(workload.name, samples, time.strftime("%Y-%m-%d"))
+    results.replace(workload.name, samples, time.strftime("%Y-%m-%d"), os.getloadavg()[0])
     results.facts = {**machine_facts(), "cores": f"{SERVER_CORE} the server, {LOAD_CORE} the load"}
     results.versions.update({server.name: server.read_version() for server in SERVERS
                              if not server.missing})
@@ -107,6 +110,7 @@ def arguments():
 
 def main():
     asked, chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends what was started, too
     results = Results.load(RESULTS)
     if asked.again:
         paper.write(results)

@@ -1,4 +1,5 @@
-"""REPORT.md and its plots."""
+"""REPORT.md and its plots. What words.md says stands before all, comments/NAME.md under its
+workload."""
 import pathlib
 import sys
 
@@ -12,6 +13,7 @@ LEFT, ROW, HEAD = 110, 17, 34
 VITALS = [server for server in SERVERS if server.vital]
 FLOORS = [server for server in SERVERS if server.floor]
 PEERS = [server for server in SERVERS if not server.vital and not server.floor]
+QUIET = 3  # the load average, with a server and its load
 BUSY = 0.9  # of a core: the load may have been the limit
 
 # What is demanded, of the better of vital's backends: a workload, against whom, and how
@@ -59,9 +61,26 @@ def judge(results, name, whom, factor):
         return None
     ratio = ours[0] / theirs[0]
     met = ratio >= factor if workload.most_wins else ratio <= factor
-    return (workload.title, f"{'at least' if workload.most_wins else 'at most'} {factor:.2g} of "
+    least = "at least" if workload.most_wins else "at most"
+    return (workload.title, f"{least} {number(factor)} of "
             f"{'the best peer' if whom == 'peers' else 'the ' + whom}",
-            f"{ratio:.2f} of {theirs[1].name} ({ours[1].name})", met)
+            f"{ratio:.2f} of {theirs[1].name} ({ours[1].name}){cpu_ratio(results, workload, whom)}",
+            met)
+
+
+def cpu_ratio(results, workload, whom):
+    """Where the figure is not CPU time itself: what an answer costs us, and them."""
+    def least(among):
+        found = [results.extra(workload.name, server.name, "cpu_s_a_million") for server in among]
+        return min((one for one in found if one is not None), default=None)
+
+    if workload.unit == S_A_MILLION:
+        return ""
+    ours = least(VITALS)
+    theirs = least(PEERS if whom == "peers" else [one for one in SERVERS if one.name == whom])
+    if ours is None or theirs is None:
+        return ""
+    return f"; for {ours / theirs:.2f} of the least CPU time an answer"
 
 
 def judge_p99(results, name):
@@ -150,6 +169,15 @@ def write(results):
     measured = [one for one in WORKLOADS if any(sample.workload == one.name
                                                 for sample in results.samples)]
     words = (pathlib.Path(HERE) / "words.md").read_text(encoding="utf-8")
+    busy = {one.name: results.loads[one.name] for one in measured
+            if results.loads.get(one.name, 0) > QUIET}
+    if busy:
+        words += ("\n**The machine was not quiet** while these were measured; the load average of "
+                  "the machine was " + ", ".join(f"{load:.0f} ({name})"
+                                                  for name, load in busy.items())
+                  + ". A server had only as much of its core as *server's core* says, so how many "
+                  "answers it gave a second says little about it here; what an answer has cost "
+                  "(*CPU s a million*) is comparable, and rougher than in a quiet hour.\n")
     lines = [words.strip(), "", "## What was wanted", "", *table_of_demands(results), ""]
     comments = HERE / "comments"
     for workload in measured:

@@ -17,24 +17,26 @@ class Results:
     facts: dict  # of the machine: words
     versions: dict  # of the servers, by name
     days: dict  # on which a workload was measured
+    loads: dict  # the load average of the machine then, ours included: 2 if it was quiet
     samples: list
 
     @classmethod
     def load(cls, path):
         if not path.exists():
-            return cls({}, {}, {}, [])
+            return cls({}, {}, {}, {}, [])
         saved = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**saved, "samples": [Sample(**one) for one in saved["samples"]]})
+        return cls(**{"loads": {}, **saved, "samples": [Sample(**one) for one in saved["samples"]]})
 
     def save(self, path):
         lines = ",\n".join(json.dumps(dataclasses.asdict(one)) for one in self.samples)
-        rest = {name: getattr(self, name) for name in ("facts", "versions", "days")}
+        rest = {name: getattr(self, name) for name in ("facts", "versions", "days", "loads")}
         path.write_text(json.dumps(rest, indent=1)[:-2] + f',\n "samples": [\n{lines}\n]\n}}\n',
                         encoding="utf-8")
 
-    def replace(self, workload, samples, day):
+    def replace(self, workload, samples, day, load):
         self.samples = [one for one in self.samples if one.workload != workload] + samples
         self.days[workload] = day
+        self.loads[workload] = round(load, 1)
 
     def values(self, workload, server):
         return sorted(one.value for one in self.samples

@@ -9,6 +9,7 @@ and listens on 127.0.0.1, for wss:// if it is given a certificate. MODE is `echo
 milliseconds of silence or so). Nobody compresses. The floors know only PORT.
 """
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -26,6 +27,17 @@ VITAL = TREE / "vital"
 ALL = frozenset({"echo", "storm", "beats", "idle", "wss", "pings", "all"})
 
 
+@functools.cache
+def has_ring():
+    """io_uring is often forbidden, in containers and by administrators."""
+    words = [str(VITAL), "serve", "--backend", "uring", "--listen", "127.0.0.1:0"]
+    try:
+        subprocess.run(words, capture_output=True, timeout=0.3, check=False)
+        return False
+    except subprocess.TimeoutExpired:
+        return True
+
+
 @dataclasses.dataclass(frozen=True)
 class Server:
     name: str
@@ -40,8 +52,10 @@ class Server:
 
     @property
     def missing(self):
-        return [need for need in self.needs
+        gone = [need for need in self.needs
                 if not (os.path.exists(need) if need.startswith("/") else shutil.which(need))]
+        by_ring = "uring" in self.name
+        return gone or (["io_uring"] if by_ring and not has_ring() else [])
 
     def read_version(self):
         said = subprocess.run(self.version, capture_output=True, text=True, check=False).stdout

@@ -36,10 +36,12 @@ class Size:
     settle_s: float
 
 
-WHOLE = Size(warm_ms=200, echo_ms=800, beat_ms=1500, beating=10000, beats_per_s=20000, ping_ms=2000, pinged_ms=4500, few=5000,
-             many=18000, few_wss=500, many_wss=2000, storm=15000, all=10000, settle_s=1)
-QUICK = Size(warm_ms=50, echo_ms=150, beat_ms=300, beating=500, beats_per_s=2000, ping_ms=1000, pinged_ms=6000, few=200,
-             many=800, few_wss=20, many_wss=80, storm=500, all=300, settle_s=0.1)
+WHOLE = Size(warm_ms=200, echo_ms=800, beat_ms=1500, beating=10000, beats_per_s=20000,
+             ping_ms=2000, pinged_ms=4500, few=5000, many=18000, few_wss=500, many_wss=2000,
+             storm=15000, all=10000, settle_s=1)
+QUICK = Size(warm_ms=50, echo_ms=150, beat_ms=300, beating=500, beats_per_s=2000,
+             ping_ms=1000, pinged_ms=6000, few=200, many=800, few_wss=20, many_wss=80,
+             storm=500, all=300, settle_s=0.1)
 
 
 # ----------------------------------------------------------------------- programs
@@ -115,7 +117,8 @@ def run_json(words):
 
 def load(mode, server, port, pid, **settings):
     words = [f"{name}={value}" for name, value in settings.items()]
-    return run_json((LOAD, mode, f"port={port}", f"pid={pid}", f"floor={int(server.floor)}", *words))
+    return run_json((LOAD, mode, f"port={port}", f"pid={pid}", f"floor={int(server.floor)}",
+                     *words))
 
 
 def bench(port, *words):
@@ -225,8 +228,8 @@ WORKLOADS = (
              "bytes", idle(False)),
     Workload("idle-wss", "Memory of an idle connection over TLS (slope of 500 to 2,000)", "wss",
              "bytes", idle(True)),
-    Workload("pings", "The server's own pings, every 2 s or so, to 10,000 clients that answer", "pings",
-             S_A_MILLION, pings),
+    Workload("pings", "The server's own pings, every 2 s or so, to 10,000 clients that answer",
+             "pings", S_A_MILLION, pings),
     Workload("beats-spread", "Answering pings of 10,000 clients, 20,000 a second, one by one",
              "beats", S_A_MILLION, beats(False)),
     Workload("beats-together", "Answering pings of 10,000 clients, all at once, twice a second",
