@@ -238,6 +238,8 @@ static bool turn(vt_ring *ring, int64_t now_us)
 /* The owner of the next timer in the ticks that the expiry has to go through. */
 static void *expire_ring(vt_wheel *wheel, vt_ring *ring)
 {
+    if (ring->left == 0)
+        return NULL;
     uint32_t distance = first_occupied(wheel, ring);
     if (distance >= ring->left) {
         move_hand(ring, ring->left);
