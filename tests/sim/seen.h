@@ -30,9 +30,10 @@ typedef struct sim_seen {
     bool closes; /* a close frame was written */
     bool asked;  /* a beat was written, and its end is not told that it has left */
     int64_t asked_us;
-    int64_t answered_us;   /* when the peer's beat was, as far as that can be told */
-    int64_t left_us;       /* when it was told */
-    int64_t left_awake_us; /* the same, by vt_sim_awake_us() */
+    int64_t answered_us;        /* when the peer's beat was, as far as that can be told */
+    int64_t answered_before_us; /* and the one before that */
+    int64_t left_us;            /* when it was told */
+    int64_t left_awake_us;      /* the same, by vt_sim_awake_us() */
     uint64_t pings;
     uint64_t behind_bytes; /* of data, since a beat is due */
 } sim_seen;

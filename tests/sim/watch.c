@@ -34,6 +34,7 @@ enum {
     TICK_US = 20 * 1000,       /* the wheel's */
     SLACK_US = SECOND_US / 4,  /* the wheel's tick, and a send that waits for room */
     UNNOTICED_US = 100 * 1000, /* of our own lateness, in two stops */
+    LATENESS_US = 5 * SECOND_US,
     MEMORY_A_CONNECTION = 16 * 1024,
     MEMORY_A_PROCESS = 96 * 1024,
     MEMORY_BESIDE = 4 * 1024 * 1024,
@@ -272,8 +273,9 @@ static void judge_unanswered(const sim_watched *watched, const vital_verdict *ve
                     (double)least_us(verdict) / SECOND_US);
     /* While bytes leave slowly, and the beat with them, each of them is a sign. */
     bool waited = sim_recent(life, seen->blocked_us, 120 * SECOND_US);
+    bool asked = !seen->asked && seen->left_us > watched->opened_us; /* and it has left */
     int64_t most_us = limits_most(life) * answer_limit_us(&verdict->pulse) + put_off_us(watched);
-    if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && !seen->asked)
+    if (quiet_us > most_us + 2 * TICK_US + UNNOTICED_US && !waited && asked)
         sim_violate(life, "%s judged after %.3f s, long after the answer limit of %.3f s",
                     watched->name, (double)quiet_us / SECOND_US, (double)most_us / SECOND_US);
     if (watched->end == VT_SIM_SERVER && verdict->cause != VITAL_SLOW && left &&
@@ -357,6 +359,13 @@ static int64_t longest_wait_us(const sim_seen *seen)
     return later(seen->asked_us, seen->left_us) + LONGEST_ANSWER_US;
 }
 
+/* Whether now is when it is looked if that answer got across. */
+static bool is_checked(int64_t answered_us, int64_t now_us)
+{
+    int64_t checked_us = answered_us + SECOND_US;
+    return now_us >= checked_us && now_us <= checked_us + 3 * TICK_US;
+}
+
 /* A beat leaves only in a silence, of one direction at least; or when our answer to the
  * peer's did not get across. */
 static void see_beat(const sim_watched *watched, sim_seen *seen)
@@ -383,8 +392,8 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
     /* Who was put off, talks and does not seem to hear us is asked again at once. */
     waited |= put_off_us(watched) > 0 &&
               sim_recent(life, watched->relieved_us, put_off_us(watched));
-    int64_t checked_us = seen->answered_us + SECOND_US;
-    bool checked = now_us >= checked_us && now_us <= checked_us + 3 * TICK_US;
+    bool checked = is_checked(seen->answered_us, now_us) ||
+                   is_checked(seen->answered_before_us, now_us);
     bool unheard = (silence_us >= SECOND_US || checked) &&
                    (life->net.loss_per_mille > 0 || may_be_silent(watched));
     if (silence_us < least_us && !waited && !unheard)
@@ -463,8 +472,10 @@ void sim_watch_frame(void *watcher, sim_path *path, vt_sim_end end, const vt_fra
         return;
     if (life->options->trace)
         tell_frame(watched, frame, payload);
-    if (frame->opcode == VT_OP_PONG || (!watched->text && is_text_beat(frame, payload)))
+    if (frame->opcode == VT_OP_PONG || (!watched->text && is_text_beat(frame, payload))) {
+        seen->answered_before_us = seen->answered_us;
         seen->answered_us = vt_sim_now_us(life->sim);
+    }
     if (is_beat(watched, frame, payload))
         see_beat(watched, seen);
     else if (frame->opcode == VT_OP_TEXT)
@@ -537,8 +548,10 @@ static void audit_open(sim_watched *watched)
     if (ending || sim_recent(life, process->slept_us, while_us))
         return;
     int64_t spoke_us = seen->spoke_us < seen->heard_us ? seen->spoke_us : seen->heard_us;
-    int64_t due_us = later(spoke_us + interval_us(life), longest_wait_us(seen));
-    due_us = later(due_us, acked_us(watched) + LONGEST_ANSWER_US);
+    /* Nor is a beat due while one is out, on a clock that stands still while we do. */
+    int64_t waits_us = later(longest_wait_us(seen), acked_us(watched) + LONGEST_ANSWER_US);
+    bool late = process->disturbed_us > seen->asked_us;
+    int64_t due_us = later(spoke_us + interval_us(life), waits_us + (late ? LATENESS_US : 0));
     due_us = later(due_us, process->disturbed_us);
     bool stopped = sim_recent(life, process->disturbed_us, while_us);
     /* For room in the kernel, or for an answer, for longer than if it was not late. */
