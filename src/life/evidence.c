@@ -41,7 +41,9 @@ vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
         return VT_FOUND_HOMELESS;
     if (now->retransmits >= RETRANSMITS_LATE || now->probes >= PROBES_LATE)
         return VT_FOUND_GONE;
-    if (now->unacked_packets == 0 && now->unsent_bytes == 0)
+    /* Who has just made room has not had time to answer what it has taken now. */
+    bool made_room = acked_before == 0;
+    if (now->unacked_packets == 0 && now->unsent_bytes == 0 && !made_room)
         return VT_FOUND_TAKEN;
     if (now->acked_bytes > acked_before)
         return VT_FOUND_MOVING;

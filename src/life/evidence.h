@@ -22,7 +22,7 @@ typedef enum vt_finding {
 } vt_finding;
 
 /* `acked_before`: the bytes that were acknowledged at an earlier look in the same
- * silence; UINT64_MAX: this is the first. */
+ * silence; UINT64_MAX: this is the first; 0: its window was shut then, and is open now. */
 vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before);
 
 /* GONE or HOMELESS: whether that is certain before the answer limit. `silent_us`: for so long

@@ -288,6 +288,19 @@ static void a_program_whose_host_is_up_gets_three_limits_and_is_asked_again(void
     assert_close_left(&client, 4408, "your host answers, your program does not");
 }
 
+/* Its program was stopped for nearly as long as it is waited for, and goes on: it reads. */
+static void who_makes_room_at_last_has_time_to_answer(void **state)
+{
+    (void)state;
+    open_and_beat();
+    look_until(now.now_us + 29 * S, SHUT);
+    assert_log(&client, "doubtful");
+    int64_t room_us = now.now_us;
+    look_until_closed(TAKEN);
+    assert_log(&client, "STUCK");
+    assert_true(now.now_us - room_us >= 30 * S);
+}
+
 static void a_limit_that_was_given_is_not_stretched(void **state)
 {
     (void)state;
@@ -782,6 +795,7 @@ int main(void)
         TEST(what_our_own_system_cannot_send_is_known_after_three_seconds),
         TEST(an_address_that_is_ours_no_more_is_said_in_words),
         TEST(a_program_whose_host_is_up_gets_three_limits_and_is_asked_again),
+        TEST(who_makes_room_at_last_has_time_to_answer),
         TEST(a_limit_that_was_given_is_not_stretched),
         TEST(a_program_that_wakes_up_in_time_is_forgiven),
         TEST(a_host_that_dies_while_we_wait_for_its_program_is_gone),

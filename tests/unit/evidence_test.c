@@ -112,6 +112,14 @@ static void before_the_limit_it_takes_eight_times_and_three_seconds(void **state
     assert_false(vt_evidence_early(&now, 60 * 1000 * 1000, false));
 }
 
+static void a_window_that_has_opened_is_a_move_though_all_is_taken(void **state)
+{
+    (void)state;
+    vital_evidence now = usual();
+    assert_int_equal(vt_evidence_find(&now, 0), VT_FOUND_MOVING);
+    assert_int_equal(vt_evidence_find(&now, now.acked_bytes), VT_FOUND_TAKEN);
+}
+
 static void on_a_path_with_lulls_it_takes_six_seconds(void **state)
 {
     (void)state;
@@ -134,6 +142,7 @@ int main(void)
         cmocka_unit_test(what_our_own_system_cannot_send_is_nobody_elses_fault),
         cmocka_unit_test(but_what_does_not_fit_into_the_window_waits_for_the_peer),
         cmocka_unit_test(before_the_limit_it_takes_eight_times_and_three_seconds),
+        cmocka_unit_test(a_window_that_has_opened_is_a_move_though_all_is_taken),
         cmocka_unit_test(on_a_path_with_lulls_it_takes_six_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
