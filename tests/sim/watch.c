@@ -359,6 +359,15 @@ static int64_t longest_wait_us(const sim_seen *seen)
     return later(seen->asked_us, seen->left_us) + LONGEST_ANSWER_US;
 }
 
+/* What gets across puts off the answer limit, too. */
+static int64_t acked_us(const sim_watched *watched)
+{
+    vital_evidence info;
+    return ask_kernel(watched, &info)
+               ? vt_sim_now_us(watched->life->sim) - (int64_t)info.acked_ms * 1000
+               : INT64_MIN / 2;
+}
+
 /* Whether now is when it is looked if that answer got across. */
 static bool is_checked(int64_t answered_us, int64_t now_us)
 {
@@ -401,7 +410,8 @@ static void see_beat(const sim_watched *watched, sim_seen *seen)
                     (double)silence_us / SECOND_US);
     if (silence_us > interval_us(life) + TICK_US && !waited &&
         !sim_recent(life, watched->process->disturbed_us, SIM_AFTERMATH_US) &&
-        !sim_recent(life, watched->relieved_us, TICK_US) && now_us > longest_wait_us(seen))
+        !sim_recent(life, watched->relieved_us, TICK_US) && now_us > longest_wait_us(seen) &&
+        now_us > acked_us(watched) + LONGEST_ANSWER_US)
         sim_violate(life, "%s beats after %.3f s of silence, too late", watched->name,
                     (double)silence_us / SECOND_US);
     if (seen->pings > 0 && seen->asked_us > seen->heard_us)
@@ -497,15 +507,6 @@ static bool moves(const sim_watched *watched)
     vital_evidence info;
     return ask_kernel(watched, &info) && info.acked_ms < 5000 &&
            info.unacked_packets + info.unsent_bytes > 1;
-}
-
-/* What gets across puts off the answer limit, too. */
-static int64_t acked_us(const sim_watched *watched)
-{
-    vital_evidence info;
-    return ask_kernel(watched, &info)
-               ? vt_sim_now_us(watched->life->sim) - (int64_t)info.acked_ms * 1000
-               : INT64_MIN / 2;
 }
 
 /* A path that nothing passes is known as such by the beat that it swallows: as soon as
