@@ -106,7 +106,7 @@ scorecard: build ## how soon and how rightly death is seen, beside others (QUICK
 	@tools/bootstrap scorecard
 	@tests/scorecard/run $(if $(QUICK),--quick) $(ARGS)
 
-bench: build ## fast and small, beside others, in 25 minutes (QUICK=1: 3; ONLY picks workloads)
+bench: build ## fast and small, beside others (QUICK=1: whether it all works; ONLY picks workloads)
 	@tools/bootstrap bench
 	@bench/run $(if $(QUICK),--quick) $(ARGS) $(ONLY)
 

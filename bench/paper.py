@@ -1,13 +1,11 @@
 """REPORT.md and its plots. What words.md says stands before all, comments/NAME.md under its
 workload."""
 import pathlib
-import sys
 
-from servers import HERE, ROOT, SERVERS
+from servers import HERE, ROOT, SERVERS  # and by that, what tests/scorecard has
 from workloads import S_A_MILLION, WORKLOADS
 
-sys.path.append(str(ROOT / "tests/scorecard"))
-from drawing import WIDTH, Drawing  # pylint: disable=wrong-import-position
+from drawing import WIDTH, Drawing  # pylint: disable=wrong-import-order
 
 LEFT, ROW, HEAD = 110, 17, 34
 VITALS = [server for server in SERVERS if server.vital]

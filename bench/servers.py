@@ -12,12 +12,14 @@ import dataclasses
 import functools
 import os
 import pathlib
-import re
-import shutil
 import subprocess
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.append(str(ROOT / "tests/scorecard"))
+from program import Program, of_debian  # pylint: disable=wrong-import-position
+
 TREE = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
 BUILD = TREE / "bench/peers"
 NODE_MODULES = ROOT / "tests/interop/node_modules"
@@ -30,21 +32,15 @@ ALL = frozenset({"echo", "storm", "beats", "idle", "wss", "pings", "all"})
 @functools.cache
 def has_ring():
     """io_uring is often forbidden, in containers and by administrators."""
-    words = [str(VITAL), "serve", "--backend", "uring", "--listen", "127.0.0.1:0"]
-    try:
-        subprocess.run(words, capture_output=True, timeout=0.3, check=False)
-        return False
-    except subprocess.TimeoutExpired:
-        return True
+    words = [str(VITAL), "serve", "--json", "--backend", "uring", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        listens = server.stdout.readline() != b""
+        server.kill()
+    return listens
 
 
 @dataclasses.dataclass(frozen=True)
-class Server:
-    name: str
-    full_name: str
-    command: tuple
-    needs: tuple  # programs, and files by their whole path
-    version: tuple  # a command that prints it
+class Server(Program):
     can: frozenset = ALL
     environment: tuple = ()
     floor: bool = False
@@ -52,14 +48,8 @@ class Server:
 
     @property
     def missing(self):
-        gone = [need for need in self.needs
-                if not (os.path.exists(need) if need.startswith("/") else shutil.which(need))]
         by_ring = "uring" in self.name
-        return gone or (["io_uring"] if by_ring and not has_ring() else [])
-
-    def read_version(self):
-        said = subprocess.run(self.version, capture_output=True, text=True, check=False).stdout
-        return re.sub(r"\s+", " ", said).strip() or "unknown"
+        return super().missing or (["io_uring"] if by_ring and not has_ring() else [])
 
     def words(self, port, mode, ms, certificate):
         """The command line; `certificate` is () or (certificate, key)."""
@@ -73,10 +63,6 @@ class Server:
                     "--opens-per-s", "1000000", "--backend", self.vital,
                     "--beat", f"{ms}ms" if mode == "beat" else "never", *tls)
         return (*self.command, str(port), mode, str(ms), *certificate)
-
-
-def of_debian(package):
-    return ("dpkg-query", "-W", "-f=${Version}", package)
 
 
 def vital(backend):

@@ -124,11 +124,11 @@ static void on_health(vital_conn *conn, vital_health health, const vital_pulse *
 {
     serve_client *client = vital_user(conn);
     serve_state *serve = client->worker->serve;
-    vital_verdict suspicion;
-    bool suspected = vital_conn_suspicion(conn, &suspicion);
     set_doubtful(client, health == VITAL_DOUBTFUL);
     if (!serve->settings->json || serve->settings->quiet)
         return;
+    vital_verdict suspicion;
+    bool suspected = vital_conn_suspicion(conn, &suspicion);
     json_t *event = output_health(health, pulse, suspected ? &suspicion : NULL);
     if (event != NULL)
         json_object_set_new(event, "id", json_integer((json_int_t)client->id));

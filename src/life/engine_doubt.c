@@ -55,11 +55,8 @@ void vital_engine_evidence(vital_engine *engine, const vital_evidence *evidence)
 {
     if (engine->state != VT_OPEN)
         return;
-    const vital_evidence *before = &engine->evidence;
     bool again = engine->heart.looked_awake_us > engine->heart.still_awake_us;
-    /* A window that has opened is as good as an acknowledgement. */
-    bool opened = before->known && before->window_bytes == 0 && evidence->window_bytes > 0;
-    engine->acked_before = !again ? UINT64_MAX : opened ? 0 : before->acked_bytes;
+    engine->change = again ? vt_evidence_change(&engine->evidence, evidence) : VT_CHANGED_NOTHING;
     engine->evidence = *evidence;
     engine->heart.looks = evidence->known;
     engine->told = true;
@@ -77,7 +74,7 @@ vt_finding vt_engine_find(const vital_engine *engine)
 {
     if (!engine->told)
         return VT_FOUND_NOTHING;
-    vt_finding finding = vt_evidence_find(&engine->evidence, engine->acked_before);
+    vt_finding finding = vt_evidence_find(&engine->evidence, engine->change);
     bool ours = finding == VT_FOUND_TAKEN && !vt_heartbeat_waiting(&engine->heart);
     return ours ? VT_FOUND_NOTHING : finding;
 }

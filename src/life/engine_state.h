@@ -69,7 +69,7 @@ struct vital_engine {
     vt_opening *opening; /* owned; NULL before anything came, and once open and pulled */
     vt_heartbeat heart;
     vital_evidence evidence; /* as last told */
-    uint64_t acked_before;   /* at the look before, in the same silence; UINT64_MAX: none */
+    vt_change change;        /* since the look before, in the same silence */
     bool told;               /* since the last tick */
     vt_finding found;        /* when it was last looked at, in this silence */
     bool unsure;             /* the last limit has passed, and that did not tell enough */

@@ -33,7 +33,16 @@ static bool is_homeless(const vital_evidence *now)
            now->unsent_bytes <= now->window_bytes && now->probes >= PROBES_AT_HOME;
 }
 
-vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
+vt_change vt_evidence_change(const vital_evidence *before, const vital_evidence *now)
+{
+    if (!before->known)
+        return VT_CHANGED_NOTHING;
+    if (before->window_bytes == 0 && now->window_bytes > 0)
+        return VT_CHANGED_ROOM;
+    return now->acked_bytes > before->acked_bytes ? VT_CHANGED_ACKED : VT_CHANGED_NOTHING;
+}
+
+vt_finding vt_evidence_find(const vital_evidence *now, vt_change change)
 {
     if (!now->known)
         return VT_FOUND_NOTHING;
@@ -41,11 +50,11 @@ vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before)
         return VT_FOUND_HOMELESS;
     if (now->retransmits >= RETRANSMITS_LATE || now->probes >= PROBES_LATE)
         return VT_FOUND_GONE;
-    /* Who has just made room has not had time to answer what it has taken now. */
-    bool made_room = acked_before == 0;
-    if (now->unacked_packets == 0 && now->unsent_bytes == 0 && !made_room)
+    if (change == VT_CHANGED_ROOM) /* who has just made it has not had time to answer */
+        return VT_FOUND_MOVING;
+    if (now->unacked_packets == 0 && now->unsent_bytes == 0)
         return VT_FOUND_TAKEN;
-    if (now->acked_bytes > acked_before)
+    if (change == VT_CHANGED_ACKED)
         return VT_FOUND_MOVING;
     if (now->window_bytes == 0 && now->unacked_packets == 0)
         return VT_FOUND_SHUT;

@@ -1,6 +1,6 @@
 /*
  * What the kernel's word on a connection (vital_evidence) tells of a peer that owes
- * an answer: a pure function from a reading to a finding. Why a number was chosen is
+ * an answer: pure functions from readings to a finding. Why a number was chosen is
  * in DESIGN.md; what was measured, in tests/sim/tcp_test.c.
  */
 #ifndef VT_LIFE_EVIDENCE_H
@@ -21,9 +21,16 @@ typedef enum vt_finding {
     VT_FOUND_TAKEN,    /* the host is up, and has taken all that there was */
 } vt_finding;
 
-/* `acked_before`: the bytes that were acknowledged at an earlier look in the same
- * silence; UINT64_MAX: this is the first; 0: its window was shut then, and is open now. */
-vt_finding vt_evidence_find(const vital_evidence *now, uint64_t acked_before);
+/* What the peer's host has done between two looks in the same silence. */
+typedef enum vt_change {
+    VT_CHANGED_NOTHING, /* or there was no look before */
+    VT_CHANGED_ACKED,   /* more is acknowledged */
+    VT_CHANGED_ROOM,    /* the window was shut, and is open */
+} vt_change;
+
+vt_change vt_evidence_change(const vital_evidence *before, const vital_evidence *now);
+
+vt_finding vt_evidence_find(const vital_evidence *now, vt_change change);
 
 /* GONE or HOMELESS: whether that is certain before the answer limit. `silent_us`: for so long
  * nothing has been heard, while we attended. `lulls`: the path has come back from a doubt

@@ -107,9 +107,9 @@ def compiler():
 def checks(figures, kept):
     """Pairs: whether it holds, and what."""
     for title, figure in figures.items():
-        if not kept:
+        if kept is None:
             break
-        before = kept[title]
+        before = kept.get(title, 0)
         yield (abs(figure - before) <= NEAR * before,
                f"{title}: {figure:,.0f} instructions, committed are {before:,.0f}")
     for one, other in zip(WORK, WORK[1:]):

@@ -17,8 +17,9 @@ import dataclasses
 import os
 import pathlib
 import re
-import shutil
 import subprocess
+
+from program import Program, of_debian
 
 HERE = pathlib.Path(__file__).resolve().parent
 INTEROP = HERE.parent / "interop"
@@ -30,28 +31,10 @@ GIVEN_ANSWER_S = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
-    name: str
-    full_name: str
-    command: tuple
-    needs: tuple  # programs, and files by their whole path
-    version: tuple  # a command that prints it
+class Kind(Program):
     settings: str
     is_vital: bool = False
     environment: tuple = ()
-
-    @property
-    def missing(self):
-        return [need for need in self.needs
-                if not (os.path.exists(need) if need.startswith("/") else shutil.which(need))]
-
-    def read_version(self):
-        said = subprocess.run(self.version, capture_output=True, text=True, check=False).stdout
-        return re.sub(r"\s+", " ", said).strip() or "unknown"
-
-
-def of_debian(package):
-    return ("dpkg-query", "-W", "-f=${Version}", package)
 
 
 VITAL = Kind(

@@ -84,50 +84,37 @@ static void a_path_that_is_gone_is_given_up_after_three_seconds(void **state)
     assert_int_equal(client.verdict.evidence.retransmits, 9);
 }
 
-/* Beats, and is silent for so long, in which the kernel has tried so often; then heard. */
-static void endure_a_lull(int64_t for_us, vital_evidence meanwhile)
+/* A first silence, in which the kernel has said so, and from which the peer came back; how
+ * long the next one is borne, if the kernel then sends in vain. */
+static int64_t bear_after_a_lull(int64_t for_us, vital_evidence meanwhile)
 {
-    while (beats_of(&client) == 0 || !vt_heartbeat_waiting(&client.engine->heart))
-        tick_at_deadline(&client);
+    vital_lulls *lulls;
+    assert_int_equal(vital_lulls_create(&lulls), 0);
+    open_and_beat();
+    client.policy.lulls = lulls;
+    client.engine->party.path = 7;
     look_until(now.now_us + for_us, meanwhile);
     exchange();
+    assert_log(&client, "doubtful alive");
+    while (!vt_heartbeat_waiting(&client.engine->heart))
+        tick_at_deadline(&client);
+    int64_t borne_us = look_until_closed(retransmitted(9));
+    assert_log(&client, "doubtful SILENT");
+    client.policy.lulls = NULL;
+    vital_lulls_destroy(lulls);
+    return borne_us;
 }
 
 static void a_path_that_has_come_back_from_a_doubt_gets_twice_the_time(void **state)
 {
     (void)state;
-    vital_lulls *lulls;
-    assert_int_equal(vital_lulls_create(&lulls), 0);
-    open_and_beat();
-    client.policy.lulls = lulls;
-    client.engine->party.path = 7;
-    endure_a_lull(2 * S, retransmitted(6));
-    assert_log(&client, "doubtful alive");
-    while (!vt_heartbeat_waiting(&client.engine->heart))
-        tick_at_deadline(&client);
-    int64_t left_us = now.now_us;
-    look_until_closed(retransmitted(9));
-    assert_log(&client, "doubtful SILENT");
-    assert_int_equal(now.now_us - left_us, 6 * S);
-    client.policy.lulls = NULL;
-    vital_lulls_destroy(lulls);
+    assert_int_equal(bear_after_a_lull(2 * S, retransmitted(6)), 6 * S);
 }
 
 static void a_program_that_was_slow_says_nothing_of_its_path(void **state)
 {
     (void)state;
-    vital_lulls *lulls;
-    assert_int_equal(vital_lulls_create(&lulls), 0);
-    open_and_beat();
-    client.policy.lulls = lulls;
-    client.engine->party.path = 7;
-    endure_a_lull(6 * S, TAKEN);
-    assert_log(&client, "doubtful alive");
-    while (!vt_heartbeat_waiting(&client.engine->heart))
-        tick_at_deadline(&client);
-    assert_int_equal(look_until_closed(retransmitted(9)), 3 * S);
-    client.policy.lulls = NULL;
-    vital_lulls_destroy(lulls);
+    assert_int_equal(bear_after_a_lull(6 * S, TAKEN), 3 * S);
 }
 
 /* ------------------------------------------------- what a doubt suspects */

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-static const uint64_t FIRST_LOOK = UINT64_MAX;
-
 /* A connection on which a beat was sent: known, with a window that is open. */
 static vital_evidence usual(void)
 {
@@ -21,15 +19,15 @@ static void what_is_not_known_is_no_finding(void **state)
 {
     (void)state;
     const vital_evidence nothing = {.retransmits = 15};
-    assert_int_equal(vt_evidence_find(&nothing, FIRST_LOOK), VT_FOUND_NOTHING);
+    assert_int_equal(vt_evidence_find(&nothing, VT_CHANGED_NOTHING), VT_FOUND_NOTHING);
 }
 
 static void a_host_that_has_acknowledged_everything_has_taken_it(void **state)
 {
     (void)state;
     vital_evidence now = usual();
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_TAKEN);
-    assert_int_equal(vt_evidence_find(&now, 900), VT_FOUND_TAKEN);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_TAKEN);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_ACKED), VT_FOUND_TAKEN);
 }
 
 static void what_was_sent_in_vain_five_times_over_is_gone_and_before_that_unsure(void **state)
@@ -38,8 +36,8 @@ static void what_was_sent_in_vain_five_times_over_is_gone_and_before_that_unsure
     vital_evidence now = usual();
     now.unacked_packets = 1;
     for (now.retransmits = 0; now.retransmits < 5; now.retransmits++)
-        assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
+        assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_GONE);
 }
 
 static void progress_before_a_beat_is_seen_between_two_looks(void **state)
@@ -47,9 +45,8 @@ static void progress_before_a_beat_is_seen_between_two_looks(void **state)
     (void)state;
     vital_evidence now = usual();
     now.unacked_packets = 40;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
-    assert_int_equal(vt_evidence_find(&now, 1000), VT_FOUND_UNSURE);
-    assert_int_equal(vt_evidence_find(&now, 999), VT_FOUND_MOVING);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_ACKED), VT_FOUND_MOVING);
 }
 
 static void a_window_that_is_shut_is_a_program_that_does_not_read(void **state)
@@ -58,9 +55,9 @@ static void a_window_that_is_shut_is_a_program_that_does_not_read(void **state)
     vital_evidence now = usual();
     now.window_bytes = 0;
     now.unsent_bytes = 14;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_SHUT);
     now.probes = 7;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_SHUT);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_SHUT);
 }
 
 static void but_if_nobody_answers_the_probes_it_is_gone(void **state)
@@ -70,7 +67,7 @@ static void but_if_nobody_answers_the_probes_it_is_gone(void **state)
     now.window_bytes = 0;
     now.unsent_bytes = 14;
     now.probes = 8;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_GONE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_GONE);
 }
 
 static void what_our_own_system_cannot_send_is_nobody_elses_fault(void **state)
@@ -79,9 +76,9 @@ static void what_our_own_system_cannot_send_is_nobody_elses_fault(void **state)
     vital_evidence now = usual();
     now.unsent_bytes = 14;
     now.probes = 1;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_UNSURE);
     now.probes = 2;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_HOMELESS);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_HOMELESS);
     assert_false(vt_evidence_early(&now, 2999 * 1000, false));
     assert_true(vt_evidence_early(&now, 3000 * 1000, false));
     assert_true(vt_evidence_early(&now, 3000 * 1000, true)); /* whatever the path is like */
@@ -94,10 +91,10 @@ static void but_what_does_not_fit_into_the_window_waits_for_the_peer(void **stat
     now.window_bytes = 500;
     now.unsent_bytes = 501;
     now.probes = 3;
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_UNSURE);
     now.unsent_bytes = 14;
     now.unacked_packets = 1; /* and what is on its way is no proof either */
-    assert_int_equal(vt_evidence_find(&now, FIRST_LOOK), VT_FOUND_UNSURE);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_NOTHING), VT_FOUND_UNSURE);
 }
 
 static void before_the_limit_it_takes_eight_times_and_three_seconds(void **state)
@@ -116,8 +113,24 @@ static void a_window_that_has_opened_is_a_move_though_all_is_taken(void **state)
 {
     (void)state;
     vital_evidence now = usual();
-    assert_int_equal(vt_evidence_find(&now, 0), VT_FOUND_MOVING);
-    assert_int_equal(vt_evidence_find(&now, now.acked_bytes), VT_FOUND_TAKEN);
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_ROOM), VT_FOUND_MOVING);
+    now.retransmits = 5;
+    assert_int_equal(vt_evidence_find(&now, VT_CHANGED_ROOM), VT_FOUND_GONE);
+}
+
+static void what_has_changed_is_seen_by_two_looks(void **state)
+{
+    (void)state;
+    const vital_evidence unknown = {.known = false};
+    vital_evidence before = usual(), now = usual();
+    assert_int_equal(vt_evidence_change(&unknown, &now), VT_CHANGED_NOTHING);
+    assert_int_equal(vt_evidence_change(&before, &now), VT_CHANGED_NOTHING);
+    now.acked_bytes++;
+    assert_int_equal(vt_evidence_change(&before, &now), VT_CHANGED_ACKED);
+    before.window_bytes = 0;
+    assert_int_equal(vt_evidence_change(&before, &now), VT_CHANGED_ROOM);
+    now.window_bytes = 0;
+    assert_int_equal(vt_evidence_change(&before, &now), VT_CHANGED_ACKED);
 }
 
 static void on_a_path_with_lulls_it_takes_six_seconds(void **state)
@@ -143,6 +156,7 @@ int main(void)
         cmocka_unit_test(but_what_does_not_fit_into_the_window_waits_for_the_peer),
         cmocka_unit_test(before_the_limit_it_takes_eight_times_and_three_seconds),
         cmocka_unit_test(a_window_that_has_opened_is_a_move_though_all_is_taken),
+        cmocka_unit_test(what_has_changed_is_seen_by_two_looks),
         cmocka_unit_test(on_a_path_with_lulls_it_takes_six_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
